@@ -1,0 +1,1 @@
+"""Words that everybody shares: errors, intervals, canonical JSON, digests. Imports nothing of ours."""

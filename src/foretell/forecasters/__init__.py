@@ -1,0 +1,1 @@
+"""What is predicted: the n-gram family, functions, surrogate models, pools, files."""

@@ -1,0 +1,1 @@
+"""Models that are trained here: the shipped tiny target, and (later) models with planted behaviour."""

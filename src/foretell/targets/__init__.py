@@ -1,0 +1,1 @@
+"""What is true: models that can be asked for their next-token distributions."""
