@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785) and SHA-256 digests: one spelling for every value, so that equal things have equal names."""
+"""Canonical JSON (RFC 8785) and SHA-256 digests: one spelling a value, so that equal things have equal names."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             write(temporary)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            temporary.replace(path)
             _flush_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)

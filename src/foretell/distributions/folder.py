@@ -28,7 +28,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from foretell.base.canonical import digest_value
-from foretell.base.errors import InputError
+from foretell.base.errors import DistributionError, InputError
 from foretell.base.files import (
     MANIFEST,
     check_file,
@@ -166,8 +166,7 @@ class DistributionWriter:
         write_atomically(self.folder / PROMPTS, lambda path: pq.write_table(self._prompt_table(), path))
         tokenizer = self.vocabulary.path.read_bytes()
         write_atomically(self.folder / TOKENIZER, lambda path: path.write_bytes(tokenizer))
-        with safe_open(self.folder / shard_name(0), framework="numpy") as first:
-            kind = first.metadata()["kind"]
+        kind = self._one_kind()
         facts = self.facts | more_facts
         facts |= {
             "kind": kind,
@@ -177,6 +176,21 @@ class DistributionWriter:
         }
         write_manifest(self.folder, SCHEMA, facts)
         (self.folder / _PLAN).unlink(missing_ok=True)
+
+    def _one_kind(self) -> str:
+        kinds = set()
+        for shard in range(len(self.plan)):
+            with safe_open(self.folder / shard_name(shard), framework="numpy") as file:
+                kinds.add(file.metadata()["kind"])
+        if len(kinds) > 1:
+            raise DistributionError(
+                "blocks of different kinds",
+                where=str(self.folder),
+                got=" and ".join(sorted(kinds)),
+                expected="one kind for all prompts",
+                fix="Give a full vector at every position, or k tokens and the rest at every position.",
+            )
+        return str(kinds.pop())
 
     def _prompt_table(self) -> pa.Table:
         place: dict[int, tuple[int, int]] = {}
@@ -221,7 +235,7 @@ class Distributions:
             for i in range(len(table["id"]))
         )
         self._places = list(zip(table["shard"], table["row"], strict=True))
-        self.vocabulary = Vocabulary(check_file(folder, TOKENIZER, self.manifest), self.manifest["vocabulary"]["size"])
+        self.vocabulary = read_vocabulary(folder)
         self.kind: str = self.manifest["kind"]
         self.head = self._read_head() if self.kind == "factored" else None
         self._open: OrderedDict[int, Any] = OrderedDict()
@@ -289,3 +303,9 @@ def _occupied(folder: Path, got: str) -> InputError:
         expected="a new folder, or the same command that began it",
         fix="Choose another --out, or delete the folder.",
     )
+
+
+def read_vocabulary(folder: Path) -> Vocabulary:
+    """The vocabulary of a distributions folder; nothing else of it is read."""
+    manifest = read_manifest(folder, SCHEMA)
+    return Vocabulary(check_file(folder, TOKENIZER, manifest), manifest["vocabulary"]["size"])

@@ -17,8 +17,8 @@ Float64 = NDArray[np.float64]
 #: Bets as a share of the largest possible one, and their weights in the mixture, fixed before any data. Bounding the
 #: mean of small values under a high cap wants large bets, so these weigh most: 1/2, 1/6, 1/12, 1/20 …
 _HALVINGS = 12
-_BETS = 2.0 ** -np.arange(_HALVINGS)
-_LOG_PRIOR = -np.log((np.arange(_HALVINGS) + 1.0) * (np.arange(_HALVINGS) + 2.0))
+_BETS: Float64 = 2.0 ** -np.arange(_HALVINGS, dtype=np.float64)
+_LOG_PRIOR: Float64 = -np.log((np.arange(_HALVINGS) + 1.0) * (np.arange(_HALVINGS) + 2.0))
 _BISECTIONS = 60
 BETTING = "betting confidence sequence, fixed mixture of bets (Waudby-Smith & Ramdas 2023)"
 BINOMIAL = "exact binomial (Clopper & Pearson 1934)"
@@ -54,7 +54,7 @@ def cluster_means(values: Float64, weights: Float64, clusters: ArrayLike) -> tup
     ([2.0, 5.0], [2.0, 1.0])
     """
     _, index = np.unique(np.asarray(clusters), return_inverse=True)
-    totals = np.bincount(index, weights)
+    totals = np.bincount(index, weights).astype(np.float64)
     return np.bincount(index, weights * values) / totals, totals
 
 

@@ -86,7 +86,7 @@ def js_nats(p: ArrayLike, q: ArrayLike) -> Float64:
     """
     p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
     middle = np.logaddexp(p, q) - np.log(2)
-    return (_expected(p, _difference(p, middle)) + _expected(q, _difference(q, middle))) / 2
+    return np.asarray((_expected(p, _difference(p, middle)) + _expected(q, _difference(q, middle))) / 2)
 
 
 def top1_agreement(p: ArrayLike, q: ArrayLike) -> Float64:
@@ -95,7 +95,7 @@ def top1_agreement(p: ArrayLike, q: ArrayLike) -> Float64:
     >>> top1_agreement(np.log([[0.6, 0.4]]), np.log([[0.9, 0.1]])).tolist()
     [1.0]
     """
-    return (np.argmax(np.asarray(p), axis=1) == np.argmax(np.asarray(q), axis=1)).astype(np.float64)
+    return np.asarray(np.argmax(np.asarray(p), axis=1) == np.argmax(np.asarray(q), axis=1), np.float64)
 
 
 def topk_logprob_rmse(p: ArrayLike, q: ArrayLike, k: int) -> Float64:
@@ -117,4 +117,4 @@ def entropy_nats(p: ArrayLike) -> Float64:
     [0.693147]
     """
     p = np.asarray(p, np.float64)
-    return -_expected(p, p)
+    return np.asarray(-_expected(p, p))

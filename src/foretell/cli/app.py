@@ -1,0 +1,63 @@
+"""The command line itself: verbs in groups, and one place where every error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+from rich.markup import escape
+
+from foretell import __version__
+from foretell.base.errors import ForetellError
+from foretell.cli import collect, demo, diff, forecast, report, score, suite, table
+from foretell.cli.console import err, out
+
+app = typer.Typer(
+    name="foretell",
+    help="Can you predict your model before you trust it? Forecast a language model's next-token probabilities before "
+    "you see them; foretell measures how far off you were, and what that is worth.\n\n"
+    "Start with: foretell demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done and passed, 1 a bug of ours, 2 bad input or usage, 3 damaged files, 4 this machine "
+    "lacks something (an extra, disk, network), 5 a model server failed, 10 verdict fail, 11 inconclusive.",
+)
+_MEASURE = "Measure (in the order of the flow)"
+for module, name in (
+    (demo, "demo"),
+    (collect, "collect"),
+    (forecast, "forecast"),
+    (score, "score"),
+    (diff, "diff"),
+    (report, "report"),
+    (table, "table"),
+):
+    app.command(name, rich_help_panel=_MEASURE, epilog=module.EXAMPLES)(module.command)
+app.add_typer(suite.app, name="suite", rich_help_panel=_MEASURE)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    """Options of foretell itself."""
+    if version:
+        out.print(f"foretell {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; every error of ours ends in one message and its family's exit code."""
+    try:
+        app()
+    except ForetellError as error:
+        if any(argument == "--json" or argument.startswith("--json=") for argument in sys.argv[1:]):
+            sys.stderr.write(json.dumps(error.parts(), ensure_ascii=False) + "\n")
+        else:
+            err.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("Stopped. Run the same command again to go on.")
+        sys.exit(130)

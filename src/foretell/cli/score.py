@@ -1,0 +1,129 @@
+"""`foretell score`: how far off each forecast was, who was closer, and whether a tolerance was met."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from foretell import evaluation
+from foretell.cli.console import emit_json, nats, out, progress_bars
+from foretell.distributions import Distributions
+from foretell.scoring import ScoreSettings
+from foretell.verdicts.scorecard import JudgeSettings
+
+EXAMPLES = (
+    "Example: foretell score --truth truth/ --forecast a/ --forecast b/ --tolerance 0.5 --out run/   "
+    "(exit code 0 if the best forecast passes, 10 if it fails, 11 if that is open)"
+)
+EXIT_CODES = {"pass": 0, "unjudged": 0, "fail": 10, "inconclusive": 11}
+#: Rows of the table that fit without asking: the paired differences of more forecasts are in the JSON.
+_SHOWN_DIFFERENCES = 12
+
+ToleranceOption = Annotated[float | None, typer.Option(help="Nats of mean KL divergence that are still good enough.")]
+FloorOption = Annotated[float, typer.Option(help="ε of (1−ε)·forecast + ε·uniform: bounds every loss by log(V/ε).")]
+CapOption = Annotated[float | None, typer.Option(help="Nats above which a prompt's loss counts as this.")]
+LevelOption = Annotated[float, typer.Option(help="Two-sided confidence of all bounds.", min=0.5, max=0.9999)]
+
+
+def command(
+    truth: Annotated[Path, typer.Option(help="Folder written by `foretell collect`.")],
+    forecast: Annotated[list[Path], typer.Option(help="Folder written by `foretell forecast`; may be repeated.")],
+    tolerance: ToleranceOption = None,
+    judge_slice: Annotated[
+        list[str] | None, typer.Option(help="A slice that must meet the tolerance too; may be repeated; 'all'.")
+    ] = None,
+    floor: FloorOption = 1e-6,
+    cap: CapOption = None,
+    level: LevelOption = 0.95,
+    top_k: Annotated[int, typer.Option(help="Likeliest tokens graded by topk_logprob_rmse.", min=1)] = 10,
+    tail: Annotated[
+        Path | None, typer.Option(help="Forecast along which the rest of top-k forecasts is spread.")
+    ] = None,
+    out_folder: Annotated[Path | None, typer.Option("--out", help="Run folder, for `foretell report`.")] = None,
+    json_to: Annotated[str | None, typer.Option("--json", help="Write score.json to a file, or - .")] = None,
+) -> None:
+    """Score forecasts against a truth: means with bounds, slices, the tail, paired differences, a verdict."""
+    opened = Distributions(truth)
+    slices = tuple(dict.fromkeys(prompt.slice for prompt in opened.prompts)) if judge_slice == ["all"] else judge_slice
+    with progress_bars() as progress:
+        result = evaluation.score(
+            opened,
+            [Distributions(folder) for folder in forecast],
+            out_folder,
+            settings=ScoreSettings(floor, top_k),
+            judging=JudgeSettings(tolerance, level, cap, tuple(slices or ())),
+            tail=Distributions(tail) if tail else None,
+            progress=progress,
+        )
+    if json_to:
+        emit_json(result, json_to)
+    if json_to != "-":
+        print_score(result)
+    raise typer.Exit(EXIT_CODES[result["forecasts"][0]["verdict"]["decision"]])
+
+
+def print_score(result: dict[str, Any]) -> None:
+    """The score as tables for people."""
+    truth, settings = result["truth"], result["settings"]
+    tolerance = settings["tolerance_nats"]
+    out.print(
+        f"{truth['name']} on {truth['suite']['name']}: {truth['prompts']} prompts, {truth['positions']} positions; "
+        f"KL divergence in nats, {settings['level']:.0%} bounds"
+        + (f", tolerance {tolerance:g}" if tolerance is not None else "")
+        + f"; noise floor {truth['noise_floor']['kl_nats']:.1e}",
+        markup=False,
+    )
+    out.print(leaderboard(result))
+    for entry in result["forecasts"][:1]:
+        verdict = entry["verdict"]
+        if verdict["decision"] != "unjudged":
+            more = f" About {verdict['more_prompts']} prompts would decide." if verdict["more_prompts"] else ""
+            reasons = "; ".join(verdict["reasons"])
+            out.print(f"Verdict on {entry['name']}: {verdict['decision'].upper()}. {reasons}.{more}", markup=False)
+    if result["differences"]:
+        out.print(_differences(result))
+
+
+def leaderboard(result: dict[str, Any]) -> Table:
+    """One row a forecast, best first."""
+    judged = result["settings"]["tolerance_nats"] is not None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("#", justify="right")
+    table.add_column("forecast", overflow="fold")
+    for column in ("mean", "bounds", "worst slice", "99%", "top-1", "TV", "bits/byte"):
+        table.add_column(column, justify="right")
+    if judged:
+        table.add_column("within", justify="right")
+        table.add_column("verdict")
+    for entry in result["forecasts"]:
+        kl, metrics, worst = entry["kl_nats"], entry["metrics"], entry["worst_slice"]
+        row = [
+            str(entry["rank"]),
+            entry["name"],
+            nats(kl["mean"]),
+            f"{kl['lo']:.3f}…{kl['hi']:.3f}",
+            f"{worst['slice']} {nats(worst['mean'], 2)}",
+            nats(entry["tail"]["q99"], 2),
+            nats(metrics["top1_agreement"], 2),
+            nats(metrics["tv"], 2),
+            nats(metrics["kl_bits_per_byte"], 2),
+        ]
+        if judged:
+            within = entry["within_tolerance"]
+            row += [f"{within['count']}/{within['of']}", entry["verdict"]["decision"]]
+        table.add_row(*row)
+    return table
+
+
+def _differences(result: dict[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="paired differences (a − b; below 0: a was closer)")
+    table.title_justify = "left"
+    for column, justify in (("a", "left"), ("b", "left"), ("mean", "right"), ("bounds", "right")):
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in result["differences"][:_SHOWN_DIFFERENCES]:
+        table.add_row(row["a"], row["b"], nats(row["mean"]), f"{row['lo']:.3f}…{row['hi']:.3f}")
+    return table

@@ -1,0 +1,90 @@
+"""A scored run as the report reads it: score.json, the prompts, and the loss of every prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from foretell.base.errors import InputError
+from foretell.base.files import check_file, damaged, read_manifest
+
+RUN_SCHEMA, SCORE_SCHEMA = "foretell.run/1", "foretell.score/1"
+_SCORE, _PROMPTS, _POSITIONS, _TOPS = "score.json", "prompts.parquet", "positions.parquet", "tops.parquet"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder whose files were found to be what its manifest says.
+
+    Attributes:
+        score: the content of score.json.
+        prompts: rows of prompts.parquet.
+        losses: forecast → prompt → (lo, hi): mean loss of the prompt's positions in nats, uncapped.
+    """
+
+    folder: Path
+    score: dict[str, Any]
+    prompts: list[dict[str, Any]]
+    losses: dict[str, dict[str, tuple[float, float]]]
+
+    @classmethod
+    def read(cls, folder: Path) -> Run:
+        """Read a folder that `foretell score` wrote.
+
+        Raises:
+            InputError: not a run folder, or of another schema.
+            DamageError: a file differs from its digest, or the files do not fit together.
+        """
+        manifest = read_manifest(folder, RUN_SCHEMA)
+        paths = {name: check_file(folder, name, manifest) for name in (_SCORE, _PROMPTS, _POSITIONS, _TOPS)}
+        score = json.loads(paths[_SCORE].read_text(encoding="utf-8"))
+        if score.get("schema") != SCORE_SCHEMA:
+            raise InputError(
+                "a score of another kind",
+                where=str(paths[_SCORE]),
+                got=f"schema {score.get('schema')!r}",
+                expected=repr(SCORE_SCHEMA),
+                fix="Score again with this version of foretell.",
+            )
+        run = cls(folder, score, pq.read_table(paths[_PROMPTS]).to_pylist(), _prompt_losses(paths[_POSITIONS]))
+        run._check()
+        return run
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the forecasts, best first."""
+        return [forecast["name"] for forecast in self.score["forecasts"]]
+
+    def positions(self, prompts: Collection[str]) -> pa.Table:
+        """Rows of positions.parquet of some prompts: forecast, prompt, position, loss, entropy of the truth."""
+        columns = ["forecast", "prompt", "position", "kl_nats_lo", "kl_nats_hi", "entropy_nats_lo"]
+        return pq.read_table(self.folder / _POSITIONS, columns=columns, filters=[("prompt", "in", list(prompts))])
+
+    def tops(self, prompts: Collection[str]) -> pa.Table:
+        """Rows of tops.parquet of some prompts."""
+        return pq.read_table(self.folder / _TOPS, filters=[("prompt", "in", list(prompts))])
+
+    def _check(self) -> None:
+        asked = {prompt["id"] for prompt in self.prompts}
+        for name in self.names:
+            if set(self.losses.get(name, ())) != asked:
+                raise damaged(
+                    self.folder / _POSITIONS,
+                    f"losses for {len(self.losses.get(name, ()))} prompts of forecast {name!r}",
+                    f"losses for the {len(asked)} prompts of {_PROMPTS}",
+                )
+
+
+def _prompt_losses(path: Path) -> dict[str, dict[str, tuple[float, float]]]:
+    table = pq.read_table(path, columns=["forecast", "prompt", "kl_nats_lo", "kl_nats_hi"])
+    means = table.group_by(["forecast", "prompt"]).aggregate([("kl_nats_lo", "mean"), ("kl_nats_hi", "mean")])
+    losses: dict[str, dict[str, tuple[float, float]]] = {}
+    for row in means.to_pylist():
+        losses.setdefault(row["forecast"], {})[row["prompt"]] = (row["kl_nats_lo_mean"], row["kl_nats_hi_mean"])
+    return losses

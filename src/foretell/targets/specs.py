@@ -1,0 +1,84 @@
+"""From a target's spec, such as `tiny@768` or `hf:models/x`, to the target."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foretell.base.errors import InputError, missing_extra
+from foretell.targets.onnx_target import OnnxTarget
+from foretell.targets.target import Target
+from foretell.targets.tiny import open_tiny
+
+KINDS = {
+    "tiny": "the shipped target; tiny@STEP is a checkpoint of its training",
+    "smollm2": "SmolLM2-135M-Instruct (Q4_1, dequantised), fetched once",
+    "onnx:PATH": "an ONNX graph with its tokenizer.json and config.json",
+    "hf:PATH_OR_NAME": "a Hugging Face model folder, or a name in its cache or hub",
+    "gguf:FILE": "a GGUF file, dequantised to float32",
+    "endpoint:URL#MODEL": "a server with OpenAI-compatible completions; llama.cpp and vLLM are known",
+}
+
+
+@dataclass(frozen=True)
+class OpenOptions:
+    """What some targets need besides their spec.
+
+    Attributes:
+        tokenizer: a tokenizer.json, or a folder that has one (endpoints).
+        top: how many tokens an endpoint is asked for.
+        say: takes a line on what is being fetched or converted.
+    """
+
+    tokenizer: Path | None = None
+    top: int = 20
+    say: Callable[[str], None] = lambda line: None
+
+
+def open_target(spec: str, options: OpenOptions | None = None) -> Target:
+    """Open a target by its spec.
+
+    Raises:
+        InputError: an unknown spec.
+        MissingExtraError: the spec needs an extra that is not installed.
+    """
+    options = options or OpenOptions()
+    kind, _, rest = spec.partition(":")
+    if kind == "tiny" or kind.startswith("tiny@"):
+        return open_tiny(spec)
+    if kind == "onnx" and rest:
+        return OnnxTarget(spec, Path(rest), options.tokenizer)
+    if kind == "hf" and rest:
+        target: Target = _lazily("hf_target", "models", spec).open_hf(rest, say=options.say)
+        return target
+    if kind == "gguf" and rest:
+        opened: Target = _lazily("gguf_target", "models", spec).open_gguf(Path(rest), say=options.say)
+        return opened
+    if spec == "smollm2":
+        smollm2: Target = _lazily("smollm2", "models", spec).open_smollm2(say=options.say)
+        return smollm2
+    if kind == "endpoint" and "#" in rest:
+        url, _, model = rest.rpartition("#")
+        opener = _lazily("endpoint_target", "endpoint", spec).open_endpoint
+        endpoint: Target = opener(url, model, tokenizer=options.tokenizer, top=options.top)
+        return endpoint
+    raise InputError(
+        "unknown target",
+        where="--target",
+        got=repr(spec),
+        expected="one of " + ", ".join(KINDS),
+        fix="Write it as in the list; `foretell collect --help` explains each.",
+    )
+
+
+def _lazily(module: str, extra: str, spec: str) -> Any:
+    """Import a target's module only when it is asked for, so that the core needs no torch and no httpx."""
+    try:
+        return importlib.import_module(f"foretell.targets.{module}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("foretell"):
+            raise
+        raise missing_extra(extra, error.name, where=spec) from error

@@ -1,0 +1,5 @@
+"""What a score decides: pass, fail or inconclusive against a tolerance, with reasons."""
+
+from foretell.verdicts.tolerance import Verdict, decide, judge, require_resolvable
+
+__all__ = ["Verdict", "decide", "judge", "require_resolvable"]

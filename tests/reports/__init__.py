@@ -1,0 +1,1 @@
+"""Tests of the report page, on run folders that are made here."""
