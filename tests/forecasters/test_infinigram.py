@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_suffixes_are_in_order_with_their_common_prefixes(lay_out: Build, docume
     symbols = index.sequence.tolist()
     suffixes = [symbols[begin:] for begin in index.order]
     assert suffixes == sorted(suffixes)
-    for (one, other), common in zip(zip(suffixes, suffixes[1:], strict=False), index.common[1:], strict=True):
+    for (one, other), common in zip(pairwise(suffixes), index.common[1:], strict=True):
         shared = 0
         while one[shared] == other[shared] != 0:
             shared += 1

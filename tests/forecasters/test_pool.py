@@ -28,6 +28,7 @@ from foretell.forecasters.pool_fit import PoolFit, fit_weights
 POSITIONS = {"a": (0, 1), "b": (2,), "c": (0, 1, 2)}
 WEIGHTS = {"a": 1.0, "b": 3.0, "c": 0.5}
 Logs = dict[str, np.ndarray]
+Weights = Sequence[float] | np.ndarray
 
 
 class Table:
@@ -68,7 +69,7 @@ def write_truth(tmp_path: Path, vocabulary: Vocabulary) -> Callable[[Logs], Dist
     return write
 
 
-def pooled(kind: str, members: list[Logs], weights: Sequence[float], name: str) -> np.ndarray:
+def pooled(kind: str, members: list[Logs], weights: Weights, name: str) -> np.ndarray:
     wide = np.stack([member[name].astype(np.float64) for member in members])
     lam = np.asarray(weights)[:, None, None]
     if kind == "linear":
@@ -76,7 +77,7 @@ def pooled(kind: str, members: list[Logs], weights: Sequence[float], name: str) 
     return np.asarray(log_softmax((lam * wide).sum(axis=0), axis=1))
 
 
-def mean_kl(kind: str, truth: Logs, members: list[Logs], weights: Sequence[float]) -> float:
+def mean_kl(kind: str, truth: Logs, members: list[Logs], weights: Weights) -> float:
     total = 0.0
     for name, p in truth.items():
         p = p.astype(np.float64)

@@ -92,7 +92,7 @@ def test_an_importable_module(tmp_path: Path, module: str, ask: Ask, monkeypatch
 def test_a_failure_names_the_prompt_and_the_line(module: str, ask: Ask) -> None:
     message = (
         r"mine\.py:fails \(prompt 'math-017' position 1\): the function failed: got KeyError: 3 "
-        r"\(mine\.py line 22: return table\[ids\[-1\]\]\)"
+        r"\(mine\.py line 20: return table\[ids\[-1\]\]\)"
     )
     with pytest.raises(InputError, match=message):
         PythonForecaster(module, "fails", RowRules(4)).forecast(ask([0, 3], name="math-017"))

@@ -32,7 +32,7 @@ def test_the_rest_is_what_is_not_listed() -> None:
     assert block.token_ids.tolist() == [[2, 0]]
     np.testing.assert_allclose(np.exp(block.rest_logprob), [0.3], rtol=1e-6)
     assert listed_row([2], [0.0], None, RULES, "x").rest_logprob[0] == -np.inf
-    given = listed_row(np.array([2], np.int16), np.float32([HALF]), HALF, RULES, "x")
+    given = listed_row(np.array([2], np.int16), np.array([HALF], np.float32), HALF, RULES, "x")
     np.testing.assert_allclose(given.rest_logprob, HALF, rtol=1e-6)
 
 
@@ -100,7 +100,7 @@ def test_renormalising_divides_by_the_sum() -> None:
 
 @pytest.mark.parametrize("values", [[np.nan, 0, 0, 0], [np.inf, 0, 0, 0], [-np.inf] * 4])
 def test_renormalising_mends_no_broken_numbers(values: list[float]) -> None:
-    with pytest.raises(DistributionError, match="^x: cannot renormalise"):
+    with pytest.raises(DistributionError, match=r"^x: cannot renormalise"):
         full_row(values, LENIENT, "x")
     with pytest.raises(VocabularyError, match="another vocabulary"):
         full_row([0.0], LENIENT, "x")

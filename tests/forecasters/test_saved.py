@@ -28,7 +28,8 @@ Write = Callable[[Path, Rows], None]
 
 def write_parquet(folder: Path, rows: Rows) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), folder / "rows.parquet")
+    names = {name for row in rows for name in row}  # from_pylist reads the first row's only
+    pq.write_table(pa.table({name: [row.get(name) for row in rows] for name in names}), folder / "rows.parquet")
 
 
 def write_jsonl(folder: Path, rows: Rows) -> None:

@@ -124,7 +124,7 @@ def test_tiny_is_the_shipped_table(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert tiny_counts_path().parts[-3:] == ("targets", "shipped", "ngram-counts.safetensors")
+    assert tiny_counts_path().parts[-3:] == ("shipped", "tiny", "ngram-counts.safetensors")
     shipped = tmp_path / "shipped.safetensors"
     build_table(text, vocabulary, 2, shipped)
     monkeypatch.setattr(specs, "tiny_counts_path", lambda: shipped)

@@ -100,7 +100,7 @@ def test_an_empty_corpus_is_refused(tmp_path: Path, vocabulary: Vocabulary, text
     (tmp_path / "empty").mkdir()
     if text is not None:
         (tmp_path / "empty" / "a.txt").write_text(text)
-    with pytest.raises(InputError, match="empty corpus: got . documents without text"):
+    with pytest.raises(InputError, match=r"empty corpus: got . documents without text"):
         tokenize_corpus(open_corpus(str(tmp_path / "empty")), vocabulary)
 
 
@@ -113,5 +113,5 @@ def test_a_corpus_that_changes_while_it_is_read_is_refused(vocabulary: Vocabular
 
 
 def test_ids_beyond_the_vocabulary_are_refused(texts: Path, vocabulary: Vocabulary) -> None:
-    with pytest.raises(VocabularyError, match="unknown token id: got .*, expected ids from 0 to 99"):
+    with pytest.raises(VocabularyError, match=r"unknown token id: got .*, expected ids from 0 to 99"):
         tokenize_corpus(open_corpus(str(texts)), Vocabulary(vocabulary.path, 100))

@@ -46,7 +46,7 @@ def summary(plan: Plan, prompts: list[Any], positions: list[Any], vocabulary: in
     forecasts.sort(key=lambda one: one["kl_nats"]["hi"])
     for rank, one in enumerate(forecasts, 1):
         one["rank"] = rank
-    best, entropy = forecasts[0], [row["entropy_nats_lo"] for row in positions]
+    best = forecasts[0]
     return {
         "schema": "foretell.score/1",
         "made_by": "foretell test",
@@ -64,7 +64,7 @@ def summary(plan: Plan, prompts: list[Any], positions: list[Any], vocabulary: in
             "vocabulary": vocabulary,
             "slices": slices,
             "noise_floor": {"kl_nats": 0.00021, "max_kl_nats": 0.0013, "method": "the same prompts in batches of one"},
-            "entropy_nats": None if plan.topk else float(np.mean(entropy)),
+            "entropy_nats": None if plan.topk else _entropy(positions, weights),
             "max_kl_nats": math.log(vocabulary / FLOOR),
         },
         "settings": {
@@ -80,6 +80,12 @@ def summary(plan: Plan, prompts: list[Any], positions: list[Any], vocabulary: in
         "forecasts": forecasts,
         "differences": [_difference(best["name"], o["name"], positions, weights) for o in forecasts[1:]],
     }
+
+
+def _entropy(positions: list[Any], weights: dict[str, float]) -> float:
+    rows = [row for row in positions if row["forecast"] == positions[0]["forecast"]]
+    each = [weights[row["prompt"]] for row in rows]
+    return float(np.average([row["entropy_nats_lo"] for row in rows], weights=each))
 
 
 def losses(name: str, positions: list[Any], end: str = "hi") -> dict[str, float]:
@@ -139,7 +145,7 @@ def _forecast(
         if decision == "unjudged"
         else [f"the upper bound is {kl['hi']:.4g}, the tolerance {plan.tolerance}"]
     )
-    unscored = {"unscored": "the truth lists its top 5 tokens only"}
+    unscored = {"unscored": "needs the whole distribution; the truth lists its top k only"}
     return {
         "name": name,
         "rank": 0,

@@ -16,7 +16,9 @@ from rich.progress import Progress as Bars
 from foretell.base.progress import Progress
 from foretell.verdicts.run_folder import write_json
 
-out = Console(highlight=False)
+#: Tables that go to a file or a pipe are this wide.
+_WIDE = 110
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False)
 
 

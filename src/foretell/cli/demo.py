@@ -25,7 +25,7 @@ REFERENCES = (
     "ngram:3:tiny",
     "ngram:5:tiny",
     "infinigram:stdlib",
-    "pool:log:ngram:5:tiny+infinigram:stdlib",
+    "pool:ngram:2:tiny+ngram:5:tiny+infinigram:stdlib",
     "model:tiny@384",
     "model:tiny@768",
     "model:tiny@1536",

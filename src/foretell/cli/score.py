@@ -22,6 +22,8 @@ EXAMPLES = (
 EXIT_CODES = {"pass": 0, "unjudged": 0, "fail": 10, "inconclusive": 11}
 #: Rows of the table that fit without asking: the paired differences of more forecasts are in the JSON.
 _SHOWN_DIFFERENCES = 12
+#: Characters that a terminal needs for the whole table.
+_ROOM_FOR_MORE = 104
 
 ToleranceOption = Annotated[float | None, typer.Option(help="Nats of mean KL divergence that are still good enough.")]
 FloorOption = Annotated[float, typer.Option(help="ε of (1−ε)·forecast + ε·uniform: bounds every loss by log(V/ε).")]
@@ -84,6 +86,9 @@ def print_score(result: dict[str, Any]) -> None:
             more = f" About {verdict['more_prompts']} prompts would decide." if verdict["more_prompts"] else ""
             reasons = "; ".join(verdict["reasons"])
             out.print(f"Verdict on {entry['name']}: {verdict['decision'].upper()}. {reasons}.{more}", markup=False)
+    capped = sum(entry["capped_prompts"] for entry in result["forecasts"])
+    if capped:
+        out.print(f"{capped} prompt losses above the cap of {settings['cap_nats']:.2f} nats count as the cap.")
     if result["differences"]:
         out.print(_differences(result))
 
@@ -92,31 +97,31 @@ def leaderboard(result: dict[str, Any]) -> Table:
     """One row a forecast, best first."""
     judged = result["settings"]["tolerance_nats"] is not None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("#", justify="right")
-    table.add_column("forecast", overflow="fold")
-    for column in ("mean", "bounds", "worst slice", "99%", "top-1", "TV", "bits/byte"):
-        table.add_column(column, justify="right")
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("forecast", overflow="fold", min_width=16)
+    more = out.width >= _ROOM_FOR_MORE
+    for column in ["mean", "bounds"] + ["top-1", "TV", "bits/byte", "99%"] * more + ["within"] * judged:
+        table.add_column(column, justify="right", no_wrap=True)
+    if more:
+        table.add_column("worst slice", overflow="fold")
     if judged:
-        table.add_column("within", justify="right")
-        table.add_column("verdict")
+        table.add_column("verdict", no_wrap=True)
     for entry in result["forecasts"]:
-        kl, metrics, worst = entry["kl_nats"], entry["metrics"], entry["worst_slice"]
-        row = [
-            str(entry["rank"]),
-            entry["name"],
-            nats(kl["mean"]),
-            f"{kl['lo']:.3f}…{kl['hi']:.3f}",
-            f"{worst['slice']} {nats(worst['mean'], 2)}",
-            nats(entry["tail"]["q99"], 2),
-            nats(metrics["top1_agreement"], 2),
-            nats(metrics["tv"], 2),
-            nats(metrics["kl_bits_per_byte"], 2),
-        ]
-        if judged:
-            within = entry["within_tolerance"]
-            row += [f"{within['count']}/{within['of']}", entry["verdict"]["decision"]]
-        table.add_row(*row)
+        table.add_row(*_row(entry, more, judged))
     return table
+
+
+def _row(entry: dict[str, Any], more: bool, judged: bool) -> list[str]:
+    kl, metrics, worst = entry["kl_nats"], entry["metrics"], entry["worst_slice"]
+    row = [str(entry["rank"]), entry["name"], nats(kl["mean"]), f"{kl['lo']:.3f}…{kl['hi']:.3f}"]
+    if more:
+        row += [nats(metrics[name], 2) for name in ("top1_agreement", "tv", "kl_bits_per_byte")]
+        row.append(nats(entry["tail"]["q99"], 2))
+    if judged:
+        row.append(f"{entry['within_tolerance']['count']}/{entry['within_tolerance']['of']}")
+    if more:
+        row.append(f"{worst['slice']} {nats(worst['mean'], 2)}")
+    return row + [entry["verdict"]["decision"]] * judged
 
 
 def _differences(result: dict[str, Any]) -> Table:

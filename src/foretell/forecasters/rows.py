@@ -142,7 +142,7 @@ def _log_total(logprobs: NDArray[np.floating], where: str) -> float:
             expected="finite log-probabilities, and -inf only where others are finite",
             fix="Correct this row.",
         )
-    return top + float(np.log(np.exp(logprobs - top, dtype=np.float64).sum()))
+    return top + float(np.log(np.exp(logprobs.astype(np.float64) - top).sum()))
 
 
 def _numbers(values: Any, where: str, what: str) -> NDArray[np.floating]:

@@ -36,7 +36,9 @@ class JudgeSettings:
     Attributes:
         tolerance_nats: None leaves everything unjudged.
         level: two-sided confidence of every bound.
-        cap_nats: losses above count as this; the largest possible loss where None.
+        cap_nats: a prompt's loss above counts as this, and how many did is reported. By default log(vocabulary), the
+            most that a uniform forecast can lose: bounds on a mean widen with the largest loss that is possible, and
+            beyond this one a forecast knows less than nothing.
         slices: slices that must meet the tolerance too.
     """
 
@@ -71,14 +73,14 @@ def scorecard(
         truth: the facts of the truth, for the record.
         tail: how the rest of a top-k forecast was spread.
     """
-    cap = judging.cap_nats if judging.cap_nats is not None else settings.largest_kl_nats(truth["vocabulary"])
-    if not math.isfinite(cap):
+    cap = judging.cap_nats if judging.cap_nats is not None else math.log(truth["vocabulary"])
+    if not 0 < cap < math.inf:
         raise InputError(
-            "losses without a bound",
-            where="--floor, --cap",
-            got="floor 0 and no cap",
-            expected="a floor above 0, or a cap",
-            fix="Bounds on a mean need a largest loss: set --cap, or leave the floor at 1e-6.",
+            "bad cap",
+            where="--cap",
+            got=str(cap),
+            expected="a positive number of nats",
+            fix="Leave it out: the default is log(vocabulary), the most that a uniform forecast can lose.",
         )
     losses = {score.name: score.losses(cap) for score in scores}
     ranked = sorted(scores, key=lambda score: weighted_mean(losses[score.name].hi, losses[score.name].weights))
