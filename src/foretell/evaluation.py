@@ -54,6 +54,7 @@ def collect(
     Raises:
         ForetellError: of the family that fits; a folder that this call began is removed when the input was wrong.
     """
+    collection.check_dtype(dtype)
     prompts = collection.tokenize(suite, target.encode, target.context)
     sample = collection.sample_of(prompts)
     chosen, measured = collection.choose_kind(target, sample, kind)
@@ -94,6 +95,7 @@ def make_forecast(
     progress: Progress = quiet,
 ) -> Distributions:
     """What is predicted: a forecaster's distributions on tokenized prompts. It sees the prompts, never a truth."""
+    collection.check_dtype(dtype)
     forecaster.prepare(prompts)
     plan = collection.batches_by_length(prompts, sys.maxsize, collection.SHARD_BYTES // _FORECAST_SHARD_ROWS)
     source = {"name": forecaster.name, "reference": is_reference(forecaster.name)} | forecaster.describe()
@@ -110,7 +112,8 @@ def make_forecast(
                 writer.write_head(block.head)
             writer.write(shard, collection.round_block(block, dtype))
         progress(f"forecasting with {forecaster.name}", shard + 1, len(plan))
-    writer.finish()
+    with discarding(writer):
+        writer.finish()
     return Distributions(out)
 
 

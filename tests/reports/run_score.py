@@ -151,7 +151,7 @@ def _forecast(
         "rank": 0,
         "reference": name in PANEL or name.startswith("uni"),
         "source": {"name": name, "text": {"digest": "sha256:" + "12" * 32, "files": 3}},
-        "verdict": {"decision": decision, "reasons": reasons, "more_prompts": 140 if decision[0] == "i" else None},
+        "verdict": {"decision": decision, "reasons": reasons, "prompts_needed": 140 if decision[0] == "i" else None},
         "kl_nats": kl,
         "approximate": {"unscored": "losses are known within intervals only"}
         if plan.topk

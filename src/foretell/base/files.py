@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from foretell import __version__
 from foretell.base.canonical import digest_file
 from foretell.base.errors import DamageError, InputError, StorageError
@@ -22,11 +24,14 @@ _DISK_ERRORS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is us
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the system's 'disk full', 'read-only' and 'no permission' into a StorageError that names the path."""
+    """Turn 'disk full', 'read-only' and 'no permission' into a StorageError that names the path.
+
+    The safetensors library has an error type of its own for them, and the system's reason in its text only.
+    """
     try:
         yield
-    except OSError as error:
-        reason = _DISK_ERRORS.get(error.errno or 0) or ("no permission" if isinstance(error, PermissionError) else None)
+    except (OSError, SafetensorError) as error:
+        reason = _DISK_ERRORS.get(getattr(error, "errno", None) or 0) or ("no permission" if isinstance(error, PermissionError) else None)
         if reason is None and "No space left" in str(error):
             reason = _DISK_ERRORS[errno.ENOSPC]
         if reason is None:
@@ -51,6 +56,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
         try:
             write(temporary)
+            temporary.chmod(_ordinary_mode())  # some writers make files that only their owner can read
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -62,6 +68,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_text_atomically(path: Path, text: str) -> None:
     """write_atomically for a text in UTF-8."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _ordinary_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _flush_folder(folder: Path) -> None:
@@ -117,6 +129,8 @@ def read_manifest(folder: Path, schema: str) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise damaged(path, str(error), "JSON") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files", {}), dict):
+        raise damaged(path, "JSON of another shape", "an object with schema and files")
     if manifest.get("schema") != schema:
         raise InputError(
             "a folder of another kind",
@@ -135,7 +149,7 @@ def check_file(folder: Path, name: str, manifest: dict[str, Any]) -> Path:
         DamageError: the file is missing or differs.
     """
     path = folder / name
-    expected = manifest["files"].get(name, "no such file in the manifest")
+    expected = manifest.get("files", {}).get(name, "no such file in the manifest")
     got = digest_file(path) if path.is_file() else "no file"
     if got != expected:
         raise damaged(path, got, expected)

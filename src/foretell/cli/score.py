@@ -83,7 +83,7 @@ def print_score(result: dict[str, Any]) -> None:
     for entry in result["forecasts"][:1]:
         verdict = entry["verdict"]
         if verdict["decision"] != "unjudged":
-            more = f" About {verdict['more_prompts']} prompts would decide." if verdict["more_prompts"] else ""
+            more = f" About {verdict['prompts_needed']} prompts would decide." if verdict["prompts_needed"] else ""
             reasons = "; ".join(verdict["reasons"])
             out.print(f"Verdict on {entry['name']}: {verdict['decision'].upper()}. {reasons}.{more}", markup=False)
     capped = sum(entry["capped_prompts"] for entry in result["forecasts"])

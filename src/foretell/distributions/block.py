@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.base.errors import DistributionError
+
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 
@@ -98,7 +100,7 @@ def concatenate(blocks: list[Block]) -> Block:
     """Blocks of one kind, one after the other; a single block is returned as it is.
 
     Raises:
-        TypeError: the blocks are of different kinds.
+        DistributionError: the blocks are of different kinds.
     """
     if len(blocks) == 1:
         return blocks[0]
@@ -110,7 +112,13 @@ def concatenate(blocks: list[Block]) -> Block:
         return FactoredBlock(np.concatenate([b.hidden for b in hidden]), hidden[0].head)
     if kinds == {TopKBlock}:
         return _concatenate_top_k([b for b in blocks if isinstance(b, TopKBlock)])
-    raise TypeError(f"blocks of different kinds: {sorted(kind.__name__ for kind in kinds)}")
+    raise DistributionError(
+        "blocks of different kinds",
+        where="the distributions of several prompts",
+        got=" and ".join(sorted(kind.__name__ for kind in kinds)),
+        expected="one kind for all prompts",
+        fix="Give a full vector at every position, or k tokens and the rest at every position.",
+    )
 
 
 def _concatenate_top_k(blocks: list[TopKBlock]) -> TopKBlock:

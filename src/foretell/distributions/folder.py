@@ -122,6 +122,7 @@ class DistributionWriter:
         plan_file = self.folder / _PLAN
         if (self.folder / MANIFEST).is_file():
             if read_manifest(self.folder, SCHEMA).get("plan") == self._key:
+                plan_file.unlink(missing_ok=True)  # a run that was killed in its last moment leaves it
                 return True
             raise _occupied(self.folder, "finished distributions of another kind or source")
         if plan_file.is_file():
@@ -236,7 +237,7 @@ class Distributions:
         )
         self._places = list(zip(table["shard"], table["row"], strict=True))
         self.vocabulary = read_vocabulary(folder)
-        self.kind: str = self.manifest["kind"]
+        self.kind: str = str(self.manifest["kind"])
         self.head = self._read_head() if self.kind == "factored" else None
         self._open: OrderedDict[int, Any] = OrderedDict()
         self._checked: set[int] = set()

@@ -27,7 +27,7 @@ from foretell.reports.canvas import (
 Layer = Any
 _BINS = 56
 #: Within a row of height 1: where its text or interval, and its histogram's lower edge lie, and the largest bar.
-_MIDDLE, _BASE, _HIGHEST = 0.5, 0.86, 0.62
+_MIDDLE, _BASE, _HIGHEST, _BELOW_TEXT = 0.5, 0.86, 0.62, 0.36
 _POINTS = {"90%": "circle", "99%": "diamond", "worst": "cross"}
 #: Labels of lines beyond this share of the axis are written to the left of their line.
 _LATE = 0.6
@@ -80,7 +80,7 @@ def intervals(
 
     def draw(size: Size) -> list[Layer]:
         band = [] if noise is None else [_band(scale, title, noise, len(rows))]
-        lines = [_rule(scale, title, rule, len(rows)) for rule in rules]
+        lines = [_rule(scale, title, rule, len(rows), size) for rule in rules]
         return [*band, *lines, *_names(rows, size), *_bars(rows, scale, title)]
 
     return both_widths(draw, len(rows), label)
@@ -92,7 +92,7 @@ def histograms(rows: Sequence[Losses], *, title: str, label: str, rules: Sequenc
     scale = Scale.of([*telling, *(x for row in rows for x in row.values)], telling)
 
     def draw(size: Size) -> list[Layer]:
-        lines = [_rule(scale, title, rule, len(rows)) for rule in rules]
+        lines = [_rule(scale, title, rule, len(rows), size) for rule in rules]
         areas = [_histogram(row, number, scale, title) for number, row in enumerate(rows)]
         return [*lines, *areas, *_names(rows, size), *_marks(rows, scale, title)]
 
@@ -113,8 +113,12 @@ def _band(scale: Scale, title: str, end: float, rows: int) -> Layer:
     return chart.encode(x=scale.axis(title), x2="x2", y=_y(), y2="y2")
 
 
-def _rule(scale: Scale, title: str, rule: Rule, rows: int) -> Layer:
-    line = _data([{"x": rule.x, "y": 0, "y2": rows}]).mark_rule(color=TOLERANCE, strokeDash=[5, 4], strokeWidth=1.5)
+def _rule(scale: Scale, title: str, rule: Rule, rows: int, size: Size) -> Layer:
+    # Where numbers stand above the intervals, the line leaves them out.
+    parts = [(0.0, rows)] if size.beside else [(i + _BELOW_TEXT, i + 1) for i in range(rows)]
+    line = _data([{"x": rule.x, "y": top, "y2": bottom} for top, bottom in parts]).mark_rule(
+        color=TOLERANCE, strokeDash=[5, 4], strokeWidth=1.5
+    )
     # The label stands on the side of its line that has more room.
     late = scale.low < 0 if rule.x <= 0 else scale.bend(rule.x) > scale.bend(scale.high) * _LATE
     style: dict[str, Any] = {"align": "right", "dx": -3} if late else {"align": "left", "dx": 3}

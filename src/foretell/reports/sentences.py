@@ -57,7 +57,7 @@ def verdict(score: dict[str, Any]) -> str:
         case "fail":
             return f"{subject} does not meet the tolerance of {plain(tolerance)} nats. It was {size}"
         case "inconclusive":
-            needed = one["verdict"]["more_prompts"]
+            needed = one["verdict"]["prompts_needed"]
             need = f" About {needed:,} prompts in all are likely to be needed." if needed else ""
             return (
                 f"{subject} cannot be judged yet against the tolerance of {plain(tolerance)} nats. It was {size}{need}"

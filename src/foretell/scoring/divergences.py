@@ -106,7 +106,8 @@ def topk_logprob_rmse(p: ArrayLike, q: ArrayLike, k: int) -> Float64:
     """
     p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
     top = np.argsort(-p, axis=1, kind="stable")[:, :k]
-    errors = np.take_along_axis(p, top, axis=1) - np.take_along_axis(q, top, axis=1)
+    known, given = np.take_along_axis(p, top, axis=1), np.take_along_axis(q, top, axis=1)
+    errors = np.where(known == given, 0.0, _difference(known, given))  # two zeros agree
     return np.asarray(np.sqrt(np.mean(errors**2, axis=1)))
 
 

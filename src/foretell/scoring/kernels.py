@@ -237,5 +237,6 @@ def score_rows(truth: Any, forecast: Any, lengths: Any, floor: float, top_k: int
             for place in range(top_k):
                 j = p_best[place]
                 log_q = np.log(np.float64(q_exp[j]) * scale[1] + scale[2])
-                squares += (truth[i, j] - log_zp - log_q) ** 2
+                log_p = truth[i, j] - log_zp
+                squares += (log_p - log_q) ** 2 if log_p != log_q else 0.0  # two zeros agree: no inf − inf
             out[i, TOPK_RMSE] = np.sqrt(squares / top_k)

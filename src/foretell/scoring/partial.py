@@ -40,13 +40,18 @@ class PartialTruth:
     q_unseen: Float64
     rest: float
 
+    @property
+    def unseen(self) -> float:
+        """The rest, or 0 where no token is left that could have it (the listed ones' rounding)."""
+        return self.rest if len(self.q_unseen) else 0.0
+
     def portions(self, where: str) -> tuple[Float64, Float64]:
         """The corner that maximises: portions, largest first, and the forecasts they meet, smallest first.
 
         Raises:
             DistributionError: the rest does not fit under the cap.
         """
-        cap = float(self.p.min())
+        cap = float(self.p.min()) if len(self.p) else 1.0
         if self.rest > cap * len(self.q_unseen) + _ROOM:
             raise DistributionError(
                 "impossible top-k truth",
@@ -55,7 +60,7 @@ class PartialTruth:
                 expected="listed tokens that are the likeliest, and a rest that fits the others",
                 fix="Check that the server lists the true top k and reports log-probabilities before sampling.",
             )
-        if self.rest <= 0:
+        if self.unseen <= 0:
             return np.zeros(0), np.zeros(0)
         full = min(int(self.rest / cap), len(self.q_unseen)) if cap > 0 else 0
         remainder = self.rest - full * cap
@@ -83,7 +88,7 @@ def _tv_terms(p: Float64, q: Float64) -> float:
 
 def _interval(truth: PartialTruth, where: str, terms: Callable[[Float64, Float64], float]) -> Interval:
     seen = terms(truth.p, truth.q)
-    merged = terms(np.array([truth.rest]), np.array([truth.q_unseen.sum()]))
+    merged = terms(np.array([truth.unseen]), np.array([truth.q_unseen.sum()]))
     portions, smallest = truth.portions(where)
     untouched = max(float(truth.q_unseen.sum() - smallest.sum()), 0.0)
     corner = terms(portions, smallest) + terms(np.zeros(1), np.array([untouched]))
@@ -117,9 +122,10 @@ def abs_interval(truth: PartialTruth, where: str = "truth") -> Interval:
     |x| = x + 2·max(−x, 0), and p·log(q/p) ≤ q/e, so the unseen part is at most its KL maximum + 2·q_rest/e.
     """
     listed = truth.p > 0
-    seen = float(np.sum(truth.p[listed] * np.abs(np.log(truth.p[listed]) - np.log(truth.q[listed]))))
+    with np.errstate(divide="ignore"):
+        seen = float(np.sum(truth.p[listed] * np.abs(np.log(truth.p[listed]) - np.log(truth.q[listed]))))
     q_rest = float(truth.q_unseen.sum())
-    merged = _kl_terms(np.array([truth.rest]), np.array([q_rest]))
+    merged = _kl_terms(np.array([truth.unseen]), np.array([q_rest]))
     portions, smallest = truth.portions(where)
-    unseen = _kl_terms(portions, smallest) + 2 * q_rest / _E if truth.rest > 0 else 0.0
+    unseen = _kl_terms(portions, smallest) + 2 * q_rest / _E if truth.unseen > 0 else 0.0
     return Interval(seen + max(merged, 0.0), seen + max(unseen, merged, 0.0))

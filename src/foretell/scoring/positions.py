@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.base.errors import InputError
+from foretell.base.errors import DistributionError, InputError
 from foretell.distributions import Block, DenseBlock, FactoredBlock, TopKBlock, rows
 from foretell.scoring import divergences, kernels, partial
 
@@ -85,16 +85,30 @@ def expand_top_k(block: TopKBlock, vocabulary: int, tail: DenseBlock | None = No
     """
     full = np.empty((len(block), vocabulary), np.float32)
     for i in range(len(block)):
-        listed = block.token_ids[i][block.token_ids[i] >= 0]
+        present = block.token_ids[i] >= 0
+        listed = block.token_ids[i][present]
         unlisted = vocabulary - len(listed)
         if tail is None:
             full[i] = block.rest_logprob[i] - np.log(unlisted) if unlisted else -np.inf
         else:
             others = np.asarray(tail.logprobs[i], np.float64).copy()
             others[listed] = -np.inf
-            full[i] = others - np.logaddexp.reduce(others) + block.rest_logprob[i] if unlisted else -np.inf
-        full[i, listed] = block.logprobs[i, : len(listed)]
+            mass = np.logaddexp.reduce(others)
+            if np.isneginf(mass) and not np.isneginf(block.rest_logprob[i]):
+                raise _no_tail(i)
+            full[i] = others - mass + block.rest_logprob[i] if np.isfinite(mass) else -np.inf
+        full[i, listed] = block.logprobs[i, present]
     return DenseBlock(full)
+
+
+def _no_tail(row: int) -> DistributionError:
+    return DistributionError(
+        "nothing to spread the rest along",
+        where=f"--tail, row {row}",
+        got="probability 0 for every token that the forecast does not list",
+        expected="a tail that gives some unlisted token a probability",
+        fix="Spread the rest along a smoother forecast, or uniformly (without --tail).",
+    )
 
 
 def to_dense(block: Block, vocabulary: int, tail: DenseBlock | None = None) -> DenseBlock:
@@ -173,19 +187,22 @@ def _score_partial(truth: TopKBlock, q: DenseBlock, settings: ScoreSettings, whe
     hi: dict[str, list[float]] = {name: [] for name in columns}
     bound = (partial.kl_interval, partial.abs_interval, partial.tv_interval, partial.js_interval)
     for i in range(len(truth)):
-        ids = truth.token_ids[i][truth.token_ids[i] >= 0]
-        known = truth.logprobs[i, : len(ids)].astype(np.float64)
+        present = truth.token_ids[i] >= 0
+        ids, known = truth.token_ids[i][present], truth.logprobs[i, present].astype(np.float64)
+        if not len(ids):
+            raise _nothing_known(f"{where}, row {i}")
         forecast = np.exp(log_q[i])
-        position = partial.PartialTruth(
-            np.exp(known), forecast[ids], np.delete(forecast, ids), max(0.0, 1.0 - float(np.exp(known).sum()))
-        )
+        # A rest of -inf was said to be nothing; what the listed ones lack to 1 is then rounding.
+        rest = 0.0 if np.isneginf(truth.rest_logprob[i]) else max(0.0, 1.0 - float(np.exp(known).sum()))
+        position = partial.PartialTruth(np.exp(known), forecast[ids], np.delete(forecast, ids), rest)
         for name, interval in zip(columns, (make(position, where) for make in bound), strict=True):
             lo[name].append(interval.lo)
             hi[name].append(interval.hi)
         likeliest = np.lexsort((ids, -known))[: settings.top_k]
         lo["top1_agreement"].append(float(ids[likeliest[0]] == int(np.argmax(q.logprobs[i]))))
         if graded:
-            errors = known[likeliest] - log_q[i, ids[likeliest]]
+            a, b = known[likeliest], log_q[i, ids[likeliest]]
+            errors = np.subtract(a, b, out=np.zeros_like(a), where=a != b)  # two zeros agree
             lo["topk_logprob_rmse"].append(float(np.sqrt(np.mean(errors**2))))
     hi |= {name: lo[name] for name in exact}
     missing = [name for name in COLUMNS if name not in lo]
@@ -193,6 +210,16 @@ def _score_partial(truth: TopKBlock, q: DenseBlock, settings: ScoreSettings, whe
         {name: np.array(column) for name, column in lo.items()},
         {name: np.array(column) for name, column in hi.items()},
         dict.fromkeys(missing, _NEEDS_ALL),
+    )
+
+
+def _nothing_known(where: str) -> DistributionError:
+    return DistributionError(
+        "a truth that says nothing",
+        where=where,
+        got="no listed token",
+        expected="at least the likeliest token",
+        fix="Collect the truth again with a larger --top.",
     )
 
 

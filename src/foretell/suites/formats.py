@@ -66,7 +66,7 @@ def load_suite(source: str | Path, options: ReadOptions | None = None) -> Suite:
     elif path.suffix == ".jsonl" and path.is_file():
         prompts = [_prompt(row, f"{path.name} line {n}", options) for n, row in _json_lines(path)]
     elif path.suffix == ".parquet" and path.is_file():
-        rows = _table_rows(pq.read_table(path))
+        rows = _table_rows(_read_table(path))
         prompts = [_prompt(row, f"{path.name} row {n}", options) for n, row in enumerate(rows)]
     else:
         raise SuiteError(
@@ -104,7 +104,8 @@ def save_suite(suite: Suite, path: Path) -> None:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # Not splitlines(), which also cuts at separators that JSON allows inside a string.
+    for number, line in enumerate(_read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -120,6 +121,23 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, row
 
 
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, str(error), "text in UTF-8") from error
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        if path.suffix == ".arrow":
+            with pa.memory_map(str(path)) as source:
+                return pa.ipc.open_stream(source).read_all()
+        return pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, str(error), "a Parquet file, or an Arrow stream as `datasets` saves it") from error
+
+
 def _table_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     for batch in table.to_batches():
         yield from batch.to_pylist()
@@ -132,21 +150,27 @@ def _prompt(row: dict[str, Any], where: str, options: ReadOptions) -> Prompt:
         raise _bad_row(where, f"{options.text} = {text!r}", f"a text under {options.text!r}", fix)
     try:
         return Prompt(
-            id=str(row.get("id") or where.replace(" ", "-")),
+            id=str(_given(row, "id", where.replace(" ", "-"))),
             text=text,
-            slice=str(row.get(options.slice) or "all"),
-            weight=float(row.get("weight") or 1.0) if row.get("weight") != 0 else 0.0,
-            document=str(row.get("document") or ""),
+            slice=str(_given(row, options.slice, "all")),
+            weight=float(_given(row, "weight", 1.0)),
+            document=str(_given(row, "document", "")),
             scored=_scored(row.get("scored"), options.scored),
         )
     except (TypeError, ValueError) as error:
         raise _bad_row(where, str(error), "fields " + ", ".join(sorted(_FIELDS)), "Correct the row.") from error
 
 
+def _given(row: dict[str, Any], column: str, default: Any) -> Any:
+    """What the row says, or the default where the column is absent or null; 0 and '' are not absent."""
+    value = row.get(column)
+    return default if value is None else value
+
+
 def _scored(value: Any, default: Scored) -> Scored:
     if value is None:
         return default
-    if isinstance(value, str) and value.startswith("["):
+    if isinstance(value, str) and value.startswith(("[", '"')):  # as Parquet columns hold it
         value = json.loads(value)
     if value in ("last", "all"):
         return value  # type: ignore[no-any-return]
@@ -161,7 +185,7 @@ def _text_prompts(folder: Path, options: ReadOptions) -> list[Prompt]:
         if path.suffix not in _TEXT_FILES or not path.is_file():
             continue
         name = path.relative_to(folder)
-        text = path.read_text(encoding="utf-8", errors="strict")
+        text = _read_text(path)
         slice_name = name.parts[0] if len(name.parts) > 1 else "all"
         for number, passage in enumerate(passages(text, options.length, options.per_document), 1):
             prompts.append(
@@ -179,13 +203,15 @@ def _dataset_prompts(folder: Path, options: ReadOptions) -> list[Prompt]:
     prompts = []
     for path in _dataset_files(folder):
         name = path.relative_to(folder).as_posix()
-        if path.suffix == ".arrow":
-            with pa.memory_map(str(path)) as source:
-                table = pa.ipc.open_stream(source).read_all()
-        else:
-            table = pq.read_table(path)
-        prompts += [_prompt(row, f"{name} row {n}", options) for n, row in enumerate(_table_rows(table))]
+        rows = _table_rows(_read_table(path))
+        prompts += [_prompt(row, f"{name} row {n}", options) for n, row in enumerate(rows)]
     return prompts
+
+
+def _unreadable(path: Path, got: str, expected: str) -> SuiteError:
+    return SuiteError(
+        "cannot read the suite", where=str(path), got=got, expected=expected, fix="Restore or leave out this file."
+    )
 
 
 def _bad_row(where: str, got: str, expected: str, fix: str) -> SuiteError:

@@ -21,6 +21,10 @@ from foretell.targets.target import Target
 
 #: A shard holds at most this much, so that nothing is lost but minutes when a run is killed.
 SHARD_BYTES = 128 << 20
+#: The target's best kind.
+AUTO = "auto"
+#: Precisions of stored dense log-probabilities.
+DTYPES = ("float32", "float16")
 #: Prompts that noise, head and rounding are measured on.
 _SAMPLE = 8
 #: Rebuilt log-probabilities may differ from the model's own by this much, in nats, for a factored truth.
@@ -84,29 +88,50 @@ def ask(target: Target, prompts: Sequence[TokenizedPrompt], kind: str) -> list[B
 def choose_kind(target: Target, sample: Sequence[TokenizedPrompt], wanted: str) -> tuple[str, dict[str, Any]]:
     """The kind to store, and what was measured about it.
 
-    'auto' is factored where the target gives hidden states and they rebuild its own log-probabilities, top-k for
-    endpoints, else dense.
+    'auto' is the target's best kind; factored only where hidden states rebuild its own log-probabilities.
 
     Raises:
-        InputError: factored was asked for and cannot be had.
+        InputError: the target does not give that kind, or hidden states do not rebuild its log-probabilities.
     """
-    if wanted == "auto":
-        probe = ask(target, sample[:1], "dense")
-        wanted = "topk" if isinstance(probe[0], TopKBlock) else "factored" if target.head is not None else "dense"
-        if wanted == "factored" and (error := head_error_nats(target, sample)) > HEAD_TOLERANCE_NATS:
-            return "dense", {"factored_refused": f"rebuilt log-probabilities are off by {error:.3g} nats"}
-    if wanted != "factored":
-        return wanted, {}
-    error = head_error_nats(target, sample) if target.head is not None else float("inf")
-    if error > HEAD_TOLERANCE_NATS:
+    if wanted not in (AUTO, *target.kinds):
         raise InputError(
-            "cannot be factored",
-            where=target.identity.name,
-            got="no hidden states" if target.head is None else f"rebuilt log-probabilities off by {error:.3g} nats",
-            expected=f"hidden states that rebuild them within {HEAD_TOLERANCE_NATS} nats",
-            fix="Collect with --kind dense.",
+            "a kind that this target does not give",
+            where=f"--kind, target {target.identity.name}",
+            got=repr(wanted),
+            expected="one of " + ", ".join((AUTO, *target.kinds)),
+            fix="Leave --kind out: auto takes the most exact kind that is small.",
         )
-    return wanted, {"factored_error_nats": error}
+    chosen = target.kinds[0] if wanted == AUTO else wanted
+    if chosen != "factored":
+        return chosen, {}
+    error = head_error_nats(target, sample)
+    if error <= HEAD_TOLERANCE_NATS:
+        return chosen, {"factored_error_nats": error}
+    if wanted == AUTO:
+        return "dense", {"factored_refused": f"rebuilt log-probabilities are off by {error:.3g} nats"}
+    raise InputError(
+        "cannot be factored",
+        where=target.identity.name,
+        got=f"rebuilt log-probabilities off by {error:.3g} nats",
+        expected=f"hidden states that rebuild them within {HEAD_TOLERANCE_NATS} nats",
+        fix="Collect with --kind dense.",
+    )
+
+
+def check_dtype(dtype: str) -> None:
+    """Refuse a precision that dense log-probabilities are not stored in.
+
+    Raises:
+        InputError: as said.
+    """
+    if dtype not in DTYPES:
+        raise InputError(
+            "unknown precision",
+            where="--dtype",
+            got=repr(dtype),
+            expected=" or ".join(DTYPES),
+            fix="Leave it out: the default is float32.",
+        )
 
 
 def head_error_nats(target: Target, sample: Sequence[TokenizedPrompt]) -> float:

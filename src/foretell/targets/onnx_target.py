@@ -86,6 +86,11 @@ class OnnxTarget:
         weights = load_file(self._folder / "model.safetensors")
         return Head(np.ascontiguousarray(weights[tensor], np.float32))
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What `distributions` gives, best first."""
+        return ("dense",) if self.head is None else ("factored", "dense")
+
     def encode(self, text: str) -> tuple[int, ...]:
         """Token ids as the tokenizer's template gives them."""
         return self.vocabulary.encode(text)
@@ -134,7 +139,7 @@ def _context(name: str, folder: Path) -> int:
     try:
         settings = json.loads(config.read_text(encoding="utf-8"))
         return int(settings.get("max_position_embeddings") or settings["n_positions"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(name, config, repr(error), "a config.json with max_position_embeddings") from error
 
 

@@ -38,6 +38,7 @@ class Target(Protocol):
     Attributes:
         context: the most tokens that a prompt may have.
         head: the output layer when the target can give hidden states (factored truth), else None.
+        kinds: what `distributions` gives, best first.
         batch_tokens: how many tokens (padding included) one call of `distributions` does well with.
     """
 
@@ -49,6 +50,8 @@ class Target(Protocol):
     def context(self) -> int: ...
     @property
     def head(self) -> Head | None: ...
+    @property
+    def kinds(self) -> tuple[str, ...]: ...
     @property
     def batch_tokens(self) -> int: ...
 

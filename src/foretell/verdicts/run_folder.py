@@ -28,7 +28,7 @@ from foretell.scoring.positions import COLUMNS, PositionScores, to_dense
 SCHEMA = "foretell.run/1"
 SCORE, PROMPTS, POSITIONS, TOPS = "score.json", "prompts.parquet", "positions.parquet", "tops.parquet"
 #: Prompts of each forecast whose tokens the report shows, and tokens taken of truth and of forecast at a position.
-_SHOWN_PROMPTS, _SHOWN_TOKENS = 100, 8
+_SHOWN_PROMPTS, _SHOWN_TOKENS = 400, 8
 
 _POSITION_SCHEMA = pa.schema(
     [

@@ -26,6 +26,7 @@ from foretell.scoring.summary import (
 from foretell.verdicts.tolerance import decide, judge
 
 SCHEMA = "foretell.score/1"
+_INFINITE = "infinite: one side gives probability 0 where the other does not (a floor above 0 bounds the forecast's)"
 PromptKey = tuple[str, str, str, float]
 
 
@@ -81,6 +82,15 @@ def scorecard(
             got=str(cap),
             expected="a positive number of nats",
             fix="Leave it out: the default is log(vocabulary), the most that a uniform forecast can lose.",
+        )
+    unknown = sorted(set(judging.slices) - {key[1] for key in scores[0].prompts})
+    if unknown:
+        raise InputError(
+            "no such slice",
+            where="--judge-slice",
+            got=repr(unknown[0]),
+            expected="one of " + ", ".join(truth["slices"]),
+            fix="Name a slice of the suite, or 'all'.",
         )
     losses = {score.name: score.losses(cap) for score in scores}
     ranked = sorted(scores, key=lambda score: weighted_mean(losses[score.name].hi, losses[score.name].weights))
@@ -191,7 +201,7 @@ def _metric_means(score: PromptScores) -> dict[str, Any]:
             means[name] = {"unscored": score.unscored[name]}
         else:
             ends = [weighted_mean(np.array(side[name]), weights) for side in (score.lo, score.hi)]
-            means[name] = _number(Interval(*ends))
+            means[name] = _number(Interval(*ends)) if math.isfinite(ends[1]) else {"unscored": _INFINITE}
     means["kl_bits_per_byte"] = _bits_per_byte(score, weights)
     return means
 
@@ -200,6 +210,8 @@ def _bits_per_byte(score: PromptScores, weights: np.ndarray) -> Any:
     """Mean KL in bits over the bytes that the next token is expected to have under the truth."""
     if "expected_bytes" in score.unscored:
         return {"unscored": score.unscored["expected_bytes"]}
+    if not np.isfinite(score.lo["kl_nats"]).all():
+        return {"unscored": _INFINITE}
     bytes_per_position = weighted_mean(np.array(score.lo["expected_bytes"]), weights)
     if bytes_per_position == 0:
         return {"unscored": "the tokenizer's tokens stand for no bytes"}

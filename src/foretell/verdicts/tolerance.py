@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,16 +18,16 @@ class Verdict:
     """A decision with its reasons.
 
     Attributes:
-        more_prompts: how many prompts in all would probably decide, when inconclusive; None where unknown.
+        prompts_needed: how many prompts in all would probably decide, when inconclusive; None where unknown.
     """
 
     decision: Decision
     reasons: tuple[str, ...]
-    more_prompts: int | None = None
+    prompts_needed: int | None = None
 
     def record(self) -> dict[str, Any]:
         """The verdict for JSON."""
-        return {"decision": self.decision, "reasons": list(self.reasons), "more_prompts": self.more_prompts}
+        return {"decision": self.decision, "reasons": list(self.reasons), "prompts_needed": self.prompts_needed}
 
 
 def decide(bounds: Interval, tolerance: float) -> Decision:
@@ -41,7 +42,7 @@ def decide(bounds: Interval, tolerance: float) -> Decision:
 
 
 def judge(
-    whole: Interval, slices: Mapping[str, Interval], tolerance: float | None, more_prompts: int | None = None
+    whole: Interval, slices: Mapping[str, Interval], tolerance: float | None, prompts_needed: int | None = None
 ) -> Verdict:
     """The verdict over the whole suite and over every slice that is judged.
 
@@ -64,7 +65,7 @@ def judge(
         return Verdict("fail", reasons("fail", "{n}: lower bound {lo:.4g} is above {t:.4g}"))
     if "inconclusive" in decisions.values():
         text = "{n}: the bounds {lo:.4g} to {hi:.4g} include {t:.4g}"
-        return Verdict("inconclusive", reasons("inconclusive", text), more_prompts)
+        return Verdict("inconclusive", reasons("inconclusive", text), prompts_needed)
     return Verdict("pass", reasons("pass", "{n}: upper bound {hi:.4g} is within {t:.4g}"))
 
 
@@ -77,11 +78,11 @@ def require_resolvable(tolerance: float | None, noise_floor: Mapping[str, Any], 
     if tolerance is None:
         return
     floor = float(noise_floor["kl_nats"])
-    if not tolerance > 0 or tolerance < floor:
+    if not 0 < tolerance < math.inf or tolerance < floor:
         raise ToleranceError(
             "a tolerance that cannot be judged",
             where=where,
             got=f"{tolerance:g} nats",
-            expected=f"more than 0, and at least the truth's noise floor of {floor:.3g} nats",
+            expected=f"a finite number above 0, and at least the truth's noise floor of {floor:.3g} nats",
             fix="Set a larger tolerance, or collect the truth with a more exact engine.",
         )
