@@ -21,6 +21,7 @@ class BigramTarget:
 
     context = 4
     batch_tokens = 64
+    kinds = ("dense", "topk")
     head: Head | None = None
 
     def __init__(self, vocabulary: Vocabulary, model: KneserNey) -> None:

@@ -212,6 +212,7 @@ class DistributionWriter:
         )
 
 
+_FACTS = ("files", "kind", "positions", "role", "source", "suite", "vocabulary")
 _TEXT_COLUMNS = ("id", "slice", "weight", "document", "text")
 
 
@@ -225,7 +226,7 @@ class Distributions:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest = read_manifest(folder, SCHEMA)
+        self.manifest = _read_facts(folder)
         table = pq.read_table(check_file(folder, PROMPTS, self.manifest)).to_pydict()
         self.prompts = tuple(
             TokenizedPrompt(
@@ -306,7 +307,16 @@ def _occupied(folder: Path, got: str) -> InputError:
     )
 
 
+def _read_facts(folder: Path) -> dict[str, Any]:
+    """The manifest, with every fact that readers rely on."""
+    manifest = read_manifest(folder, SCHEMA)
+    missing = [name for name in _FACTS if name not in manifest]
+    if missing:
+        raise damaged(folder / MANIFEST, f"no {missing[0]!r}", "the facts " + ", ".join(_FACTS))
+    return manifest
+
+
 def read_vocabulary(folder: Path) -> Vocabulary:
     """The vocabulary of a distributions folder; nothing else of it is read."""
-    manifest = read_manifest(folder, SCHEMA)
+    manifest = _read_facts(folder)
     return Vocabulary(check_file(folder, TOKENIZER, manifest), manifest["vocabulary"]["size"])

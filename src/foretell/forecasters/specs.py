@@ -65,7 +65,7 @@ class _Opening:
     open_target: Callable[[str], Target]
     practice: Distributions | None
     renormalise: bool
-    model_kind: str
+    model_kind: str | None
     progress: Progress | None
 
 
@@ -76,7 +76,7 @@ def open_forecaster(
     open_target: Callable[[str], Target],
     practice: Distributions | None = None,
     renormalise: bool = False,
-    model_kind: str = "dense",
+    model_kind: str | None = None,
     progress: Progress | None = None,
 ) -> Forecaster:
     """The forecaster that a spec names, ready to forecast in a vocabulary.
@@ -85,7 +85,7 @@ def open_forecaster(
         open_target: called with TARGET of 'model:TARGET'.
         practice: a truth to fit a pool's weights on; without it they are equal.
         renormalise: rows of a function or a file that do not sum to 1 are divided by their sum, and `describe` says so.
-        model_kind: what a 'model:TARGET' is asked for: 'dense', 'factored' or 'topk' (see `Target.distributions`).
+        model_kind: what a 'model:TARGET' is asked for: 'dense', 'factored' or 'topk'; what it gives best where None.
         progress: called with bytes done and in total while a corpus is tokenised.
 
     Raises:

@@ -17,13 +17,13 @@ class SurrogateForecaster:
         name: the spec, such as 'model:tiny@768'.
         target: opened by the caller; it has to read text with the same tokenizer.
         kind: what to ask the target for, as in `Target.distributions`: 'dense', 'factored' (small on disk, where the
-            target has a head) or 'topk' (servers).
+            target has a head) or 'topk' (servers); what the target gives best where None.
 
     Raises:
         VocabularyError: the tokenizers differ, or the number of token ids.
     """
 
-    def __init__(self, name: str, target: Target, vocabulary: Vocabulary, kind: str = "dense") -> None:
+    def __init__(self, name: str, target: Target, vocabulary: Vocabulary, kind: str | None = None) -> None:
         own = target.vocabulary
         if (own.digest, own.size) != (vocabulary.digest, vocabulary.size):
             raise VocabularyError(
@@ -33,7 +33,7 @@ class SurrogateForecaster:
                 expected=f"{vocabulary.digest} with {vocabulary.size} ids",
                 fix="Choose a model with the target's own tokenizer; vocabularies are never aligned by guess.",
             )
-        self.name, self.target, self.kind = name, target, kind
+        self.name, self.target, self.kind = name, target, kind or target.kinds[0]
 
     def describe(self) -> dict[str, Any]:
         return {"forecaster": "model", "model": self.target.identity.record(), "kind": self.kind}

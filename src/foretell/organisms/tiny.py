@@ -1,6 +1,6 @@
 """The recipe of the shipped tiny target: a Llama of a million parameters on the standard library's own source.
 
-Run it with `make tiny` (about an hour and a half on 2 cores). It writes a tokenizer and one folder a checkpoint; the
+Run it with `make tiny` (about an hour on 2 cores). It writes a tokenizer and one folder a checkpoint; the
 weights are float16 because the float16 numbers *are* the model: engines widen them to float32 and compute there.
 Same machine and same versions give the same digests; elsewhere the bits per byte agree within 1%.
 """
@@ -8,6 +8,7 @@ Same machine and same versions give the same digests; elsewhere the bits per byt
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -179,3 +180,7 @@ def main(folder: Path, stop_after: int | None = None) -> None:
     (folder / "recipe.json").write_text(json.dumps(facts, indent=2) + "\n")
     print(json.dumps(facts), flush=True)
     train(tokens, recipe, folder, stop_after)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)

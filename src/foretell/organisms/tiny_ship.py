@@ -1,4 +1,7 @@
-"""Turning a finished training of the tiny target into what ships: checkpoints in two formats, counts, and facts."""
+"""Turning a finished training of the tiny target into what ships: checkpoints in two formats, counts, and facts.
+
+python -m foretell.organisms.tiny_ship build/tiny build/shipped-tiny
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import math
 import platform
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,7 +68,7 @@ _TOKENIZER_CONFIG = {
 def _facts(shipped: Path, last: Path, vocabulary: Vocabulary) -> dict[str, Any]:
     held_out = [document for document in stdlib_documents() if document.held_out]
     targets = {step: OnnxTarget(f"tiny@{step}", shipped / f"step-{step}", last) for step in SHIPPED_STEPS}
-    asks = {target.identity.name: _ask_target(target) for target in targets.values()}
+    asks = {target.identity.name: ask_target(target) for target in targets.values()}
     for order in range(2, COUNTS_ORDER + 1):
         spec = f"ngram:{order}:{shipped / TINY_COUNTS}"
         asks[f"ngram:{order}"] = _ask_ngram(open_forecaster(spec, vocabulary, open_target=_no_target))
@@ -103,7 +107,9 @@ def bits_per_byte(documents: list[Document], vocabulary: Vocabulary, context: in
     return nats / math.log(2) / size
 
 
-def _ask_target(target: OnnxTarget) -> Ask:
+def ask_target(target: OnnxTarget) -> Ask:
+    """A target as something that `bits_per_byte` can ask."""
+
     def ask(window: tuple[int, ...], positions: tuple[int, ...]) -> np.ndarray:
         block = target.distributions([window], [positions], "dense")[0]
         assert isinstance(block, DenseBlock)
@@ -123,3 +129,7 @@ def _ask_ngram(forecaster: Forecaster) -> Ask:
 
 def _no_target(spec: str) -> Any:
     raise AssertionError(f"n-grams need no target: {spec}")
+
+
+if __name__ == "__main__":
+    print(json.dumps(ship(Path(sys.argv[1]), Path(sys.argv[2])), indent=2))

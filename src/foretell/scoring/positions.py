@@ -17,6 +17,8 @@ METRICS = ("kl_nats", "abs_logprob_nats", "tv", "js_nats", "top1_agreement", "to
 FACTS = ("entropy_nats", "expected_bytes")
 COLUMNS = METRICS + FACTS
 _NEEDS_ALL = "needs the whole distribution; the truth lists its top k only"
+#: The kernel's single precision ends at e⁻⁸⁷: with less of a floor a token, far tails go through double precision.
+_LEAST_SHARE = 1e-30
 #: Largest temporary when log-probabilities are rebuilt from hidden states or lists.
 _CHUNK_BYTES = 64 << 20
 
@@ -160,7 +162,8 @@ def score_positions(
 def _score_full(
     p: DenseBlock, q: DenseBlock, lengths: NDArray[np.float32], settings: ScoreSettings
 ) -> dict[str, NDArray[np.float64]]:
-    if p.logprobs.dtype == q.logprobs.dtype == np.float32:
+    share = settings.floor / len(lengths)
+    if p.logprobs.dtype == q.logprobs.dtype == np.float32 and share >= _LEAST_SHARE:
         out = np.empty((len(p), kernels.COLUMNS))
         kernels.score_rows(p.logprobs, q.logprobs, lengths, settings.floor, min(settings.top_k, len(lengths)), out)
         return {name: out[:, column].copy() for column, name in enumerate(COLUMNS)}

@@ -57,17 +57,17 @@ class TorchTarget:
 
     def __init__(self, folder: Path, *, name: str, weights: str, dtype: str = "float32") -> None:
         torch, transformers = require_transformers(name)
-        self._model = load_model(folder, name)
-        self._head = read_head(self._model)
-        config = self._model.config.get_text_config()
-        self._inputs = int(self._model.get_input_embeddings().weight.shape[0])
+        self.model = load_model(folder, name)
+        self._head = read_head(self.model)
+        config = self.model.config.get_text_config()
+        self._inputs = int(self.model.get_input_embeddings().weight.shape[0])
         size = int(config.vocab_size) if self._head is None else len(self._head.weight)
         self.vocabulary = load_vocabulary(folder, size)
         self.context = int(getattr(config, "max_position_embeddings", None) or _NO_LIMIT)
         self.batch_tokens = _BATCH_TOKENS
         engine = f"torch {torch.__version__}, transformers {transformers.__version__}"
         self.identity = TargetIdentity(name, weights, self.vocabulary.digest, engine, dtype)
-        check_causal(self._model, self._sample, name)
+        check_causal(self.model, self._sample, name)
 
     @cached_property
     def _sample(self) -> Any:
@@ -78,7 +78,7 @@ class TorchTarget:
 
     @cached_property
     def _head_error_nats(self) -> float:
-        return float("inf") if self._head is None else head_error_nats(self._model, self._head, self._sample)
+        return float("inf") if self._head is None else head_error_nats(self.model, self._head, self._sample)
 
     def check_head(self) -> None:
         """Raise unless hidden states and head give the model's own log-probabilities within 1e-4 nats on a sample.
@@ -164,7 +164,7 @@ class TorchTarget:
         for row, prompt in enumerate(batch):
             ids[row, : len(prompt)] = torch.as_tensor(prompt)
         with torch.inference_mode():
-            hidden = final_hidden(self._model, ids)
+            hidden = final_hidden(self.model, ids)
             return [hidden[row, list(chosen)].clone() for row, chosen in enumerate(positions)]
 
     def _dense_of_hidden(self, hidden: Any) -> np.ndarray:
@@ -180,5 +180,5 @@ class TorchTarget:
         import torch
 
         with torch.inference_mode():
-            logits = self._model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0, list(positions)]
+            logits = self.model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0, list(positions)]
         return DenseBlock(logits.float().log_softmax(-1).numpy())

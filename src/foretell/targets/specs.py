@@ -19,6 +19,7 @@ KINDS = {
     "onnx:PATH": "an ONNX graph with its tokenizer.json and config.json",
     "hf:PATH_OR_NAME": "a Hugging Face model folder, or a name in its cache or hub",
     "gguf:FILE": "a GGUF file, dequantised to float32",
+    "int8:TARGET": "an hf, gguf or smollm2 target, dynamically quantised to 8 bits by torch",
     "endpoint:URL#MODEL": "a server with OpenAI-compatible completions; llama.cpp and vLLM are known",
 }
 
@@ -60,8 +61,12 @@ def open_target(spec: str, options: OpenOptions | None = None) -> Target:
     if spec == "smollm2":
         smollm2: Target = _lazily("smollm2", "models", spec).open_smollm2(say=options.say)
         return smollm2
-    if kind == "endpoint" and "#" in rest:
-        url, _, model = rest.rpartition("#")
+    if kind == "int8" and rest:
+        base = open_target(rest, options)
+        int8: Target = _lazily("int8_target", "models", spec).open_int8(spec, base)
+        return int8
+    if kind == "endpoint" and rest:
+        url, _, model = rest.partition("#")
         opener = _lazily("endpoint_target", "endpoint", spec).open_endpoint
         endpoint: Target = opener(url, model, tokenizer=options.tokenizer, top=options.top)
         return endpoint
