@@ -93,8 +93,8 @@ def test_a_difference_by_prompt_is_decided_where_the_means_are_not() -> None:
     assert difference.bounds.hi < 0
     assert difference.mean is not None
     assert difference.mean.lo == pytest.approx(-0.4)
-    back = paired_difference(b, a, LEVEL)
-    assert (back.bounds.lo, back.bounds.hi) == pytest.approx((-difference.bounds.hi, -difference.bounds.lo))
+    assert -0.4 in difference.bounds
+    assert paired_difference(b, a, LEVEL).bounds.lo > 0
 
 
 def test_a_difference_of_intervals_is_an_interval() -> None:

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
-from foretell.base.canonical import digest_value
+from foretell.base.canonical import canonical_json, digest_value
 from foretell.base.errors import DistributionError, InputError
 from foretell.base.files import (
     MANIFEST,
@@ -45,6 +45,7 @@ from foretell.distributions.vocabulary import TOKENIZER, Vocabulary
 
 SCHEMA = "foretell.distributions/1"
 PROMPTS, HEAD, SHARDS, _PLAN = "prompts.parquet", "head.safetensors", "shards", ".plan.json"
+_HEAD_FACTS = "head"
 #: Shards kept open by a reader: enough for scoring in order, small enough for a laptop's file limit.
 _OPEN_SHARDS = 16
 
@@ -155,7 +156,8 @@ class DistributionWriter:
         arrays = {"weight": np.ascontiguousarray(head.weight)}
         if head.bias is not None:
             arrays["bias"] = np.ascontiguousarray(head.bias)
-        metadata = {"scale": repr(head.scale), "softcap": repr(head.softcap)}
+        # One entry: the library writes several in an order that changes from run to run.
+        metadata = {_HEAD_FACTS: canonical_json({"scale": head.scale, "softcap": head.softcap}).decode()}
         write_atomically(self.folder / HEAD, lambda path: save_file(arrays, path, metadata))
 
     def discard(self) -> None:
@@ -293,8 +295,8 @@ class Distributions:
         path = check_file(self.folder, HEAD, self.manifest)
         arrays = load_file(path)
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata()
-        return Head(arrays["weight"], arrays.get("bias"), float(metadata["scale"]), float(metadata["softcap"]))
+            facts = json.loads(file.metadata()[_HEAD_FACTS])
+        return Head(arrays["weight"], arrays.get("bias"), float(facts["scale"]), float(facts["softcap"]))
 
 
 def _occupied(folder: Path, got: str) -> InputError:

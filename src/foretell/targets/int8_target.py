@@ -1,4 +1,4 @@
-"""`int8:TARGET`: a torch target with its linear layers dynamically quantised to 8 bits, for measuring what that costs."""
+"""`int8:TARGET`: a torch target with its linear layers dynamically quantised to 8 bits, to measure what that costs."""
 
 from __future__ import annotations
 
