@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from foretell.distributions import Distributions
 from foretell.evaluation import collect, make_forecast
 from foretell.forecasters.specs import open_forecaster
-from foretell.suites import Prompt, Suite, save_suite
+from foretell.suites import Prompt, Scored, Suite, save_suite
 from foretell.targets.specs import open_target
 from foretell.targets.target import Target
 
@@ -25,6 +25,7 @@ settings.load_profile("foretell")
 #: From arguments of `foretell`, and variables to set, to the finished process.
 Foretell = Callable[..., "subprocess.CompletedProcess[str]"]
 
+SCORED: tuple[Scored, ...] = ("last", "all", (-2, -1), (0,))
 TEXTS = {
     "code": ["def add(a, b):\n    return", "import os\nimport sys\n\n\nclass", "for i in range(", "try:\n    x = 1\n"],
     "prose": ["The lamp in the hall", "Nobody said why; nobody asked, and the", "She counted 12 boats", "A list of"],
@@ -37,7 +38,7 @@ def small_suite() -> Suite:
     prompts = [
         Prompt(f"{name}-{i}", text, name, weight=1.0 + i / 2, document=f"{name}-{i // 2}", scored=scored)
         for name, texts in TEXTS.items()
-        for i, (text, scored) in enumerate(zip(texts, ("last", "all", (-2, -1), (0,)), strict=True))
+        for i, (text, scored) in enumerate(zip(texts, SCORED, strict=True))
     ]
     return Suite("small", tuple(prompts))
 

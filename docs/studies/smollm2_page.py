@@ -61,8 +61,8 @@ kernel's documentation. KL divergence in nats; {score["settings"]["floor"]:g} fl
 ## How far do text-only references get?
 
 {what(score)}{table(score)}
-The tolerance was {score["settings"]["tolerance_nats"]:g} nats. The 5-gram and the infini-gram know this text and not the
-model's; a reference with more of the model's own training text would do better.
+The tolerance was {score["settings"]["tolerance_nats"]:g} nats. The 5-gram and the infini-gram know this text and not
+the model's; a reference with more of the model's own training text would do better.
 
 ![The report of this run](smollm2.png)
 

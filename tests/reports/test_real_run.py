@@ -36,7 +36,7 @@ def log_probabilities(ids: Sequence[int]) -> np.ndarray:
 class SmallTarget:
     """A target of 300 tokens that depends on the last token only."""
 
-    head, context, batch_tokens = None, 512, 4096
+    head, context, batch_tokens, kinds = None, 512, 4096, ("dense", "topk")
 
     def __init__(self, tokenizer: Path) -> None:
         self.vocabulary = Vocabulary(tokenizer, VOCABULARY)

@@ -90,9 +90,10 @@ def test_an_impossible_truth_names_the_place() -> None:
 
 def test_factored_rows_score_as_the_logits_they_stand_for() -> None:
     rng = np.random.default_rng(0)
-    head = Head(rng.normal(size=(8, 3)).astype(np.float32), rng.normal(size=8).astype(np.float32), 0.5, 4.0)
+    bias = rng.normal(size=8).astype(np.float32)
+    head = Head(rng.normal(size=(8, 3)).astype(np.float32), bias, 0.5, 4.0)
     hidden = rng.normal(size=(5, 3)).astype(np.float32)
-    z = 0.5 * (hidden.astype(float) @ head.weight.T + head.bias)
+    z = 0.5 * (hidden.astype(float) @ head.weight.T + bias)
     by_hand = DenseBlock(normalised(4 * np.tanh(z / 4)))
     got = score_positions(FactoredBlock(hidden, head), dense(1), LENGTHS, ScoreSettings())
     expected = score_positions(by_hand, dense(1), LENGTHS, ScoreSettings())

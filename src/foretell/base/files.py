@@ -31,7 +31,9 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        reason = _DISK_ERRORS.get(getattr(error, "errno", None) or 0) or ("no permission" if isinstance(error, PermissionError) else None)
+        reason = _DISK_ERRORS.get(getattr(error, "errno", None) or 0) or (
+            "no permission" if isinstance(error, PermissionError) else None
+        )
         if reason is None and "No space left" in str(error):
             reason = _DISK_ERRORS[errno.ENOSPC]
         if reason is None:

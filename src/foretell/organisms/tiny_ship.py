@@ -71,7 +71,7 @@ def _facts(shipped: Path, last: Path, vocabulary: Vocabulary) -> dict[str, Any]:
     asks = {target.identity.name: ask_target(target) for target in targets.values()}
     for order in range(2, COUNTS_ORDER + 1):
         spec = f"ngram:{order}:{shipped / TINY_COUNTS}"
-        asks[f"ngram:{order}"] = _ask_ngram(open_forecaster(spec, vocabulary, open_target=_no_target))
+        asks[f"ngram:{order}"] = ask_ngram(open_forecaster(spec, vocabulary, open_target=_no_target))
     context = targets[SHIPPED_STEPS[-1]].context
     bits = {name: bits_per_byte(held_out, vocabulary, context, ask) for name, ask in asks.items()}
     return {
@@ -118,7 +118,9 @@ def ask_target(target: OnnxTarget) -> Ask:
     return ask
 
 
-def _ask_ngram(forecaster: Forecaster) -> Ask:
+def ask_ngram(forecaster: Forecaster) -> Ask:
+    """A forecaster as something that `bits_per_byte` can ask."""
+
     def ask(window: tuple[int, ...], positions: tuple[int, ...]) -> np.ndarray:
         block = forecaster.forecast(TokenizedPrompt("", "", 1.0, "", "", window, positions))
         assert isinstance(block, DenseBlock)
