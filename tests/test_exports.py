@@ -13,7 +13,10 @@ import pytest
 import foretell
 
 EXTRAS = ("torch", "transformers", "accelerate", "gguf", "httpx", "tenacity", "onnx")
-PACKAGES = ["foretell", *(f"foretell.{module.name}" for module in pkgutil.iter_modules(foretell.__path__) if module.ispkg)]
+PACKAGES = [
+    "foretell",
+    *(f"foretell.{module.name}" for module in pkgutil.iter_modules(foretell.__path__) if module.ispkg),
+]
 
 #: Runs before anything else: the named modules cannot be imported, as if they were not installed.
 WITHOUT = """

@@ -55,7 +55,11 @@ def imports_of(module: str, source: str, package: bool) -> Iterator[Import]:
             layers = {name for name in names if origin == "foretell" and name in LAYERS}
             yield from (Import(f"foretell.{name}", (), inside) for name in sorted(layers))
             yield Import(origin, tuple(name for name in names if name not in layers), inside)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__", "import_module"):
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in (
+            "importlib.import_module",
+            "__import__",
+            "import_module",
+        ):
             yield Import("importlib", ("import_module()",), inside)
 
 
@@ -90,7 +94,9 @@ def _problems(module: str, one: Import) -> Iterator[str]:
         yield f"imports {one.module}, which is below"
     if one.inside and (yours or one.module == "foretell"):
         yield f"imports {one.module} inside a function"
-    private = [part for part in (*one.module.split("."), *one.names) if part.startswith("_") and not part.startswith("__")]
+    private = [
+        part for part in (*one.module.split("."), *one.names) if part.startswith("_") and not part.startswith("__")
+    ]
     if yours and yours != mine and private:
         yield f"reaches into {one.module} for {private[0]}"
     if one.module.split(".")[0] in HEAVY and mine not in HEAVY_FOLDERS:

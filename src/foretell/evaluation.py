@@ -80,7 +80,9 @@ def collect(
                 check_block(block, target.vocabulary.size, f"target {target.identity.name}, shard {shard}")
             writer.write(shard, collection.round_block(block, dtype))
         progress("collecting truth", shard + 1, len(plan))
-    writer.finish(noise_floor=collection.noise_floor(target, sample, chosen), measured=measured)
+    with discarding(writer):
+        noise = collection.noise_floor(target, sample, chosen)
+    writer.finish(noise_floor=noise, measured=measured)
     return Distributions(out)
 
 

@@ -58,14 +58,14 @@ def test_files_can_be_read_by_whom_the_user_lets(tmp_path: Path) -> None:
     ],
 )
 def test_the_systems_refusals_are_named(error: Exception, reason: str) -> None:
-    with pytest.raises(StorageError, match=f"somewhere: cannot write: got {reason}, .*Free some space"):
-        with storage_errors(Path("somewhere")):
-            raise error
+    message = f"somewhere: cannot write: got {reason}, .*Free some space"
+    with pytest.raises(StorageError, match=message), storage_errors(Path("somewhere")):
+        raise error
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "I/O error"), SafetensorError("bad header"), KeyError("x")])
 def test_other_errors_pass(error: Exception) -> None:
-    with pytest.raises(type(error)), storage_errors(Path("somewhere")):  # noqa: PT011
+    with pytest.raises(type(error)), storage_errors(Path("somewhere")):
         raise error
 
 
@@ -87,17 +87,19 @@ def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x.partial"]
 
 
-def test_a_manifest_names_every_file_with_its_digest(tmp_path: Path, folder_bytes: Callable[[Path], dict[str, bytes]]) -> None:
+def test_a_manifest_names_every_file_with_its_digest(
+    tmp_path: Path, folder_bytes: Callable[[Path], dict[str, bytes]]
+) -> None:
     write_text_atomically(tmp_path / "a" / "b.txt", "b")
     (tmp_path / ".hidden").write_text("no part of it")
     manifest = write_manifest(tmp_path, "s/1", {"fact": 1})
     assert list(manifest["files"]) == ["a/b.txt"]
     assert read_manifest(tmp_path, "s/1") == manifest
     assert check_file(tmp_path, "a/b.txt", manifest) == tmp_path / "a" / "b.txt"
-    with pytest.raises(DamageError, match="c.txt: damaged file: got no file, expected no such file in the manifest"):
+    with pytest.raises(DamageError, match=r"c.txt: damaged file: got no file, expected no such file in the manifest"):
         check_file(tmp_path, "c.txt", manifest)
     (tmp_path / "a" / "b.txt").write_text("c")
-    with pytest.raises(DamageError, match="b.txt: damaged file: got sha256"):
+    with pytest.raises(DamageError, match=r"b.txt: damaged file: got sha256"):
         check_file(tmp_path, "a/b.txt", manifest)
     with pytest.raises(InputError, match="a folder of another kind"):
         read_manifest(tmp_path, "s/2")

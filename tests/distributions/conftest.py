@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +32,9 @@ def prompts(words: Vocabulary) -> list[TokenizedPrompt]:
     made = []
     for i, text in enumerate(texts):
         ids = words.encode(text)
-        made.append(TokenizedPrompt(f"p{i}", "odd" if i % 2 else "even", 1.0 + i, f"d{i}", text, ids, tuple(range(len(ids)))))
+        made.append(
+            TokenizedPrompt(f"p{i}", "odd" if i % 2 else "even", 1.0 + i, f"d{i}", text, ids, tuple(range(len(ids))))
+        )
     return made
 
 

@@ -15,7 +15,6 @@ import pytest
 
 from foretell.base.errors import DamageError, DistributionError, InputError, StorageError
 from foretell.distributions import (
-    Block,
     Distributions,
     DistributionWriter,
     FactoredBlock,
@@ -193,7 +192,7 @@ def test_other_settings_in_a_begun_folder_are_refused(
     writer = begin(tmp_path / "begun", prompts, words)
     writer.write(0, make_block("dense", rows_of(prompts, 0)))
     before = folder_bytes(tmp_path / "begun")
-    with pytest.raises(InputError, match="a run that was begun with other settings.*Choose another --out"):
+    with pytest.raises(InputError, match=r"a run that was begun with other settings.*Choose another --out"):
         begin(tmp_path / "begun", prompts, words, dtype="float16")
     with pytest.raises(InputError, match="begun with other settings"):
         begin(tmp_path / "begun", prompts[::-1], words)
@@ -263,7 +262,7 @@ def test_other_folders_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no manifest: got no such folder"):
         Distributions(tmp_path / "nowhere")
     (tmp_path / "manifest.json").write_text('{"schema": "foretell.run/1", "files": {}}')
-    with pytest.raises(InputError, match="a folder of another kind: got schema 'foretell.run/1'"):
+    with pytest.raises(InputError, match=r"a folder of another kind: got schema 'foretell.run/1'"):
         Distributions(tmp_path)
 
 
@@ -278,7 +277,7 @@ def test_a_disk_that_fills_up_leaves_whole_files_only(
         filler.write_bytes(bytes(1 << 20))
     before = folder_bytes(folder)
     big = make_block("dense", rows_of(prompts, 1), seed=1)
-    with pytest.raises(StorageError, match="cannot write: got the disk is full.*Free some space") as caught:
+    with pytest.raises(StorageError, match=r"cannot write: got the disk is full.*Free some space") as caught:
         writer.write(1, big)
     assert caught.value.exit_code == 4
     with pytest.raises(StorageError, match="the disk is full"):

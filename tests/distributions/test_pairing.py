@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from foretell.base.errors import DistributionError, VocabularyError
-from foretell.distributions import Block, Distributions, DistributionWriter, TokenizedPrompt, Vocabulary, pairing
+from foretell.distributions import (
+    Block,
+    DenseBlock,
+    Distributions,
+    DistributionWriter,
+    TokenizedPrompt,
+    Vocabulary,
+    pairing,
+)
 from foretell.distributions.folder import block_arrays
 from foretell.distributions.pairing import check_same_questions, paired_chunks
 
@@ -24,7 +32,10 @@ def made(tmp_path: Path, words: Vocabulary, block_of: Callable[..., Block]) -> M
     """Distributions over prompts in one folder; each row's seed is its prompt's number."""
 
     def make(
-        name: str, prompts: Sequence[TokenizedPrompt], plan: list[list[int]] | None = None, vocabulary: Vocabulary = words
+        name: str,
+        prompts: Sequence[TokenizedPrompt],
+        plan: list[list[int]] | None = None,
+        vocabulary: Vocabulary = words,
     ) -> Distributions:
         plan = plan or [list(range(len(prompts)))]
         writer = DistributionWriter(tmp_path / name, prompts, plan, vocabulary, FACTS)
@@ -33,8 +44,7 @@ def made(tmp_path: Path, words: Vocabulary, block_of: Callable[..., Block]) -> M
                 block_arrays(block_of("dense", len(prompts[i].positions), seed=int(prompts[i].id[1:])))["logprobs"]
                 for i in indices
             ]
-            block = replace(block_of("dense", 1), logprobs=np.concatenate(parts))  # type: ignore[call-arg]
-            writer.write(shard, block)
+            writer.write(shard, DenseBlock(np.concatenate(parts)))
         writer.finish()
         return Distributions(tmp_path / name)
 
@@ -53,7 +63,7 @@ def test_chunks_bring_the_same_rows_together(
     monkeypatch.setattr(pairing, "_CHUNK_ROWS", most)
     truth = made("truth", prompts, [[4], [2, 0], [1, 3]])
     forecast = made("forecast", prompts[::-1], [[3], [0, 1, 2, 4]])
-    seen = []
+    seen: list[int] = []
     for chunk in paired_chunks(truth, forecast):
         rows = sum(len(prompts[index].positions) for index in chunk.prompts)
         assert rows <= most or len(chunk.prompts) == 1
@@ -81,7 +91,9 @@ def test_other_tokens_are_refused(made: Make, prompts: list[TokenizedPrompt]) ->
 @pytest.mark.parametrize("positions", [(0, 1), (1, 2), (0,)])
 def test_other_positions_are_refused(positions: tuple[int, ...], made: Make, prompts: list[TokenizedPrompt]) -> None:
     changed = [*prompts[:2], replace(prompts[2], positions=positions), *prompts[3:]]
-    with pytest.raises(DistributionError, match=r"prompt 'p2': missing or unasked positions: got .*expected \[0, 1, 2\]"):
+    with pytest.raises(
+        DistributionError, match=r"prompt 'p2': missing or unasked positions: got .*expected \[0, 1, 2\]"
+    ):
         check_same_questions(made("truth", prompts), made("changed", changed))
 
 
@@ -91,7 +103,7 @@ def test_another_vocabulary_is_refused(
     truth = made("truth", prompts)
     other = tmp_path / "tokenizer.json"
     other.write_text(words.path.read_text() + "\n")
-    with pytest.raises(VocabularyError, match="another vocabulary.*--like TRUTH"):
+    with pytest.raises(VocabularyError, match=r"another vocabulary.*--like TRUTH"):
         check_same_questions(truth, made("other", prompts, vocabulary=Vocabulary(other, words.size)))
-    with pytest.raises(VocabularyError, match="another vocabulary: got 9 tokens .*expected 8 tokens"):
+    with pytest.raises(VocabularyError, match=r"another vocabulary: got 9 tokens .*expected 8 tokens"):
         check_same_questions(truth, made("padded", prompts, vocabulary=Vocabulary(words.path, 9)))

@@ -50,5 +50,5 @@ def test_truncation_and_padding_of_the_file_are_ignored(words: Vocabulary, tmp_p
 def test_what_is_no_tokenizer(content: str | None, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "tokenizer.json").write_text(content)
-    with pytest.raises(InputError, match="tokenizer.json: cannot read the tokenizer"):
+    with pytest.raises(InputError, match=r"tokenizer.json: cannot read the tokenizer"):
         Vocabulary.load(tmp_path)

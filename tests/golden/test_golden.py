@@ -57,7 +57,9 @@ def test_distributions(folder: str) -> None:
 
 def test_the_score_is_still_the_same() -> None:
     golden = VERSIONS[0]
-    written = json.loads(check_file(golden / "run", "score.json", read_manifest(golden / "run", "foretell.run/1")).read_text())
+    written = json.loads(
+        check_file(golden / "run", "score.json", read_manifest(golden / "run", "foretell.run/1")).read_text()
+    )
     judging = JudgeSettings(tolerance_nats=1.0)
     today = score(Distributions(golden / "truth"), [Distributions(golden / "forecast")], judging=judging)
     assert written["schema"] == today["schema"] == "foretell.score/1"

@@ -179,7 +179,9 @@ def test_values_out_of_range_are_refused(bad: list[float]) -> None:
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.999])
-@pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (0, 20), (20, 20), (7, 20), (1, 300), (150, 300), (299, 300)])
+@pytest.mark.parametrize(
+    ("successes", "n"), [(0, 1), (1, 1), (0, 20), (20, 20), (7, 20), (1, 300), (150, 300), (299, 300)]
+)
 def test_fractions_are_the_exact_binomials(successes: int, n: int, level: float) -> None:
     expected = stats.binomtest(successes, n).proportion_ci(level, method="exact")
     bounds = fraction_bounds(successes, n, level)

@@ -68,7 +68,12 @@ def test_every_pair_of_shapes(pair: tuple[Float64, Float64], floor: float) -> No
 @pytest.mark.parametrize("vocabulary", [2, 3, 63, 256, 257, 4095, 4097, 60_000])
 def test_every_size_of_vocabulary(vocabulary: int, make_rows: MakeRows) -> None:
     rng = np.random.default_rng(vocabulary)
-    for p_shape, q_shape in (("random", "peaked"), ("peaked", "uniform"), ("far tail", "random"), ("sparse", "one-hot")):
+    for p_shape, q_shape in (
+        ("random", "peaked"),
+        ("peaked", "uniform"),
+        ("far tail", "random"),
+        ("sparse", "one-hot"),
+    ):
         p, q = (make_rows(shape, 3, vocabulary, rng).astype(np.float32) for shape in (p_shape, q_shape))
         for floor in (0.0, 1e-20, 1e-6):
             assert_as_defined(p, q, floor)

@@ -68,7 +68,9 @@ def values(divergence: Divergence, truth: PartialTruth, tails: Float64) -> Float
 
 @pytest.mark.parametrize("name", BOUNDS)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 7), st.data())
-def test_no_tail_leaves_the_interval_and_one_reaches_its_end(name: str, seed: int, size: int, data: st.DataObject) -> None:
+def test_no_tail_leaves_the_interval_and_one_reaches_its_end(
+    name: str, seed: int, size: int, data: st.DataObject
+) -> None:
     k = data.draw(st.integers(1, size - 1))
     truth, actual = truth_of(seed, size, k)
     bound, divergence = BOUNDS[name]
@@ -120,7 +122,7 @@ def test_rounding_of_listed_tokens_does_not_become_a_rest_for_nobody() -> None:
 
 def test_a_rest_that_fits_nowhere_is_refused() -> None:
     truth = PartialTruth(np.array([0.5, 0.01]), np.array([0.5, 0.1]), np.full(4, 0.1), 0.49)
-    with pytest.raises(DistributionError, match="impossible top-k truth: got a rest of 0.49 for 4 unlisted"):
+    with pytest.raises(DistributionError, match=r"impossible top-k truth: got a rest of 0.49 for 4 unlisted"):
         kl_interval(truth, "prompt 'a'")
 
 

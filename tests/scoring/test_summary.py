@@ -107,17 +107,17 @@ def test_as_many_copies_as_needed_decide() -> None:
     rng = np.random.default_rng(2)
     losses = losses_of(rng.exponential(0.4, 60).tolist())
     mean = weighted_mean(losses.hi, losses.weights)
+    means, totals = cluster_means(losses.hi, losses.weights, losses.clusters)
+
+    def decided(copies: float, tolerance: float) -> bool:
+        bounds = mean_bounds(means, CAP, LEVEL, weights=totals, copies=copies)
+        return bounds.hi <= tolerance or bounds.lo > tolerance
+
     for tolerance in (mean * 1.3, mean * 0.7):
         needed = prompts_needed(losses, tolerance, LEVEL)
         assert needed is not None
-        means, totals = cluster_means(losses.hi, losses.weights, losses.clusters)
-
-        def decided(copies: float, tolerance: float = tolerance) -> bool:
-            bounds = mean_bounds(means, CAP, LEVEL, weights=totals, copies=copies)
-            return bounds.hi <= tolerance or bounds.lo > tolerance
-
-        assert decided(needed / 60)
-        assert not decided(0.9 * needed / 60)
+        assert decided(needed / 60, tolerance)
+        assert not decided(0.9 * needed / 60, tolerance)
 
 
 def test_what_no_number_of_prompts_decides() -> None:

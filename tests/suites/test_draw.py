@@ -11,7 +11,9 @@ from foretell.suites import Prompt, Suite, draw
 
 
 def pool_of(sizes: dict[str, int]) -> Suite:
-    return Suite("pool", tuple(Prompt(f"{name}{i}", f"text {name} {i}", name) for name, n in sizes.items() for i in range(n)))
+    return Suite(
+        "pool", tuple(Prompt(f"{name}{i}", f"text {name} {i}", name) for name, n in sizes.items() for i in range(n))
+    )
 
 
 POOL = pool_of({"a": 60, "b": 30, "c": 10})

@@ -18,7 +18,7 @@ FULL = Suite(
     (
         Prompt("a", "One\u2028line", "s", 0.5, "d", "last"),
         Prompt("b", "Zwei 世界 🙂", "t", 1.0, "b", "all"),
-        Prompt("c", "a,\"b\"\n\tc", "t", 2.0, "d", (-2, 0)),
+        Prompt("c", 'a,"b"\n\tc', "t", 2.0, "d", (-2, 0)),
     ),
 )
 
@@ -82,7 +82,7 @@ def test_a_bad_row_of_jsonl_is_named(name: str, tmp_path: Path) -> None:
 def test_a_bad_row_of_parquet_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.parquet"
     pq.write_table(pa.table({"text": ["one", None]}), path)
-    with pytest.raises(SuiteError, match="mine.parquet row 1: not a prompt: got text = None"):
+    with pytest.raises(SuiteError, match=r"mine.parquet row 1: not a prompt: got text = None"):
         load_suite(path)
 
 
@@ -94,7 +94,12 @@ def test_parquet_may_hold_lists_of_positions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("x.jsonl", b'{"text": "\xff"}'), ("x.parquet", b"no parquet"), ("d/x.txt", b"\xff" * 50), ("d/x.arrow", b"no arrow")],
+    [
+        ("x.jsonl", b'{"text": "\xff"}'),
+        ("x.parquet", b"no parquet"),
+        ("d/x.txt", b"\xff" * 50),
+        ("d/x.arrow", b"no arrow"),
+    ],
 )
 def test_files_that_cannot_be_read(name: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / name
@@ -104,7 +109,9 @@ def test_files_that_cannot_be_read(name: str, content: bytes, tmp_path: Path) ->
         load_suite(path.parent if name.startswith("d/") else path)
 
 
-@pytest.mark.parametrize(("name", "got"), [("nowhere", "no such file"), ("nowhere.jsonl", "no such file"), ("x.csv", "another kind")])
+@pytest.mark.parametrize(
+    ("name", "got"), [("nowhere", "no such file"), ("nowhere.jsonl", "no such file"), ("x.csv", "another kind")]
+)
 def test_what_is_no_suite(name: str, got: str, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("text\none\n")
     with pytest.raises(SuiteError, match=f"cannot read the suite: got .*{got}.*foretell-300"):

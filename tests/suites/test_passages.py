@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from foretell.suites.passages import passages
 
-WORDS = st.lists(st.sampled_from(["one", "two.", "three", "vierzehn", "五。", "six!", "\n", "\n\n", "x" * 70]), max_size=120)
+WORDS = st.lists(
+    st.sampled_from(["one", "two.", "three", "vierzehn", "五。", "six!", "\n", "\n\n", "x" * 70]), max_size=120
+)
 
 
 @given(WORDS.map(" ".join), st.integers(40, 200), st.integers(0, 5))

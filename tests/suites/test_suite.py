@@ -36,7 +36,12 @@ def test_the_digest_is_of_the_rows_in_order_and_not_of_the_name() -> None:
     suite = Suite("one", (a, b))
     assert Suite("two", (a, b)).digest == suite.digest
     others = [(b, a), (a,), (a, Prompt("b", "y", weight=2.0)), (a, Prompt("b", "y", scored="all"))]
-    others += [(a, Prompt("b", "z")), (a, Prompt("c", "y")), (a, Prompt("b", "y", slice="s")), (a, Prompt("b", "y", document="d"))]
+    others += [
+        (a, Prompt("b", "z")),
+        (a, Prompt("c", "y")),
+        (a, Prompt("b", "y", slice="s")),
+        (a, Prompt("b", "y", document="d")),
+    ]
     assert suite.digest not in {Suite("one", prompts).digest for prompts in others}
     assert Suite("one", (a, Prompt("b", "y", document="b"))).digest == suite.digest  # the prompt is its own document
 
@@ -57,5 +62,3 @@ def test_words_for_positions(scored: Scored, expected: tuple[int, ...]) -> None:
 def test_positions_that_do_not_fit(scored: tuple[int, ...]) -> None:
     with pytest.raises(ContextError, match=r"prompt 'a': scored positions do not fit the prompt: .* for 5 tokens"):
         resolve_positions(Prompt("a", "x", scored=scored), 5)
-
-

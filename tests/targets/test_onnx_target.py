@@ -32,7 +32,9 @@ def graph(*, inputs: tuple[str, ...] = ("input_ids",), outputs: tuple[str, ...] 
     ]
     given = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"]) for name in inputs]
     widths = {"hidden": WIDTH}
-    made = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", "tokens", widths.get(n, SIZE)]) for n in outputs]
+    made = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", "tokens", widths.get(n, SIZE)]) for n in outputs
+    ]
     weights = [numpy_helper.from_array(EMBEDDING, "embedding"), numpy_helper.from_array(OUTPUT.T.copy(), "head")]
     model = helper.make_model(
         helper.make_graph(nodes, "bigram", given, made, weights), opset_imports=[helper.make_opsetid("", 17)]
@@ -100,7 +102,10 @@ def test_its_identity_is_that_of_the_weights(build: Build, tokenizer_file: Path)
     ("model", "message"),
     [
         (b"no graph", r"model.onnx: cannot open the target 'onnx:x'.*a graph that onnxruntime can load"),
-        (graph(inputs=("input_ids", "past_key_values")), "got inputs .*past_key_values.*without a cache of past states"),
+        (
+            graph(inputs=("input_ids", "past_key_values")),
+            "got inputs .*past_key_values.*without a cache of past states",
+        ),
         (graph(outputs=("scores",)), r"outputs \['scores'\]"),
     ],
     ids=["garbage", "cache", "no logits"],

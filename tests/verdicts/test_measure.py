@@ -27,7 +27,9 @@ def test_prompts_are_means_of_their_positions(
     for key, kl in zip(got.prompts, got.hi["kl_nats"], strict=True):
         prompt = tiny_truth.prompts[index[key[0]]]
         assert key[1:] == (prompt.slice, prompt.document, prompt.weight)
-        p, q = (by_definition.normalised(to_dense(d.block(index[prompt.id]), size).logprobs) for d in (tiny_truth, forecast))
+        p, q = (
+            by_definition.normalised(to_dense(d.block(index[prompt.id]), size).logprobs) for d in (tiny_truth, forecast)
+        )
         expected = by_definition.kl_nats(p, by_definition.floored(q, 1e-6)).mean()
         assert kl == pytest.approx(expected, rel=1e-5)
     order = [got.hi["kl_nats"][[k[0] for k in got.prompts].index(name)] for name in worst_first(got)]

@@ -39,7 +39,11 @@ NEAR, FAR = RNG.uniform(0, 0.1, 40), RNG.uniform(1, 2, 40)
 def test_forecasts_are_ranked_and_compared() -> None:
     result = card(scores_of("far", FAR), scores_of("near", NEAR), scores_of("middle", NEAR + 0.4))
     assert [(entry["rank"], entry["name"]) for entry in result["forecasts"]] == [(1, "near"), (2, "middle"), (3, "far")]
-    assert [(row["a"], row["b"]) for row in result["differences"]] == [("near", "middle"), ("near", "far"), ("middle", "far")]
+    assert [(row["a"], row["b"]) for row in result["differences"]] == [
+        ("near", "middle"),
+        ("near", "far"),
+        ("middle", "far"),
+    ]
     assert result["differences"][0]["mean"] == pytest.approx(-0.4)
     assert result["forecasts"][0]["kl_nats"]["mean"] == pytest.approx(NEAR.mean())
     assert result["schema"] == "foretell.score/1"
@@ -56,7 +60,9 @@ def test_the_verdict_is_that_of_the_bounds(kl: np.ndarray, tolerance: float | No
     assert (needed[0] is not None) == (decision == "inconclusive")
     assert (entry["within_tolerance"] is None) == (tolerance is None)
     if tolerance is not None:
-        documents = [np.mean([kl[i] for i in range(40) if (i // 4, i % 2) == d]) for d in {(i // 4, i % 2) for i in range(40)}]
+        documents = [
+            np.mean([kl[i] for i in range(40) if (i // 4, i % 2) == d]) for d in {(i // 4, i % 2) for i in range(40)}
+        ]
         assert entry["within_tolerance"]["of"] == 20
         assert entry["within_tolerance"]["count"] == sum(mean <= tolerance for mean in documents)
 

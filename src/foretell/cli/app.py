@@ -26,6 +26,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done and passed, 1 a bug of ours, 2 bad input or usage, 3 damaged files, 4 this machine "
     "lacks something (an extra, disk, network), 5 a model server failed, 10 verdict fail, 11 inconclusive.",
 )
+_INTERRUPTED = 130
 _MEASURE = "Measure (in the order of the flow)"
 for module, name in (
     (demo, "demo"),
@@ -58,6 +59,7 @@ def main() -> None:
         else:
             err.print(f"[bold red]{type(error).__name__}[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("Stopped. Run the same command again to go on.")
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED:  # typer ends so after Ctrl-C, without a word
+            err.print("Stopped. Run the same command again to go on.")
+        raise

@@ -17,7 +17,7 @@ from foretell.base.progress import Progress
 from foretell.verdicts.run_folder import write_json
 
 #: Tables that go to a file or a pipe are this wide.
-_WIDE = 110
+_WIDE = 124
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False)
 
@@ -38,7 +38,7 @@ def progress_bars() -> Iterator[Progress]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=err, transient=True) as bars:
+    with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(task: str, done: int, total: int) -> None:

@@ -23,7 +23,7 @@ EXIT_CODES = {"pass": 0, "unjudged": 0, "fail": 10, "inconclusive": 11}
 #: Rows of the table that fit without asking: the paired differences of more forecasts are in the JSON.
 _SHOWN_DIFFERENCES = 12
 #: Characters that a terminal needs for the whole table.
-_ROOM_FOR_MORE = 104
+_ROOM_FOR_MORE = 120
 
 ToleranceOption = Annotated[float | None, typer.Option(help="Nats of mean KL divergence that are still good enough.")]
 FloorOption = Annotated[float, typer.Option(help="ε of (1−ε)·forecast + ε·uniform: bounds every loss by log(V/ε).")]
@@ -98,14 +98,14 @@ def leaderboard(result: dict[str, Any]) -> Table:
     judged = result["settings"]["tolerance_nats"] is not None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("forecast", overflow="fold", min_width=16)
+    table.add_column("forecast", overflow="fold", min_width=24)
     more = out.width >= _ROOM_FOR_MORE
     for column in ["mean", "bounds"] + ["top-1", "TV", "bits/byte", "99%"] * more + ["within"] * judged:
         table.add_column(column, justify="right", no_wrap=True)
     if more:
-        table.add_column("worst slice", overflow="fold")
+        table.add_column("worst slice", no_wrap=True)
     if judged:
-        table.add_column("verdict", no_wrap=True)
+        table.add_column("verdict", no_wrap=True, min_width=7)
     for entry in result["forecasts"]:
         table.add_row(*_row(entry, more, judged))
     return table

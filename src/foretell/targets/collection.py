@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from foretell.base.errors import ContextError, InputError
+from foretell.base.errors import ContextError, DistributionError, InputError
 from foretell.distributions import (
     Block,
     DenseBlock,
@@ -75,9 +75,10 @@ def batches_by_length(prompts: Sequence[TokenizedPrompt], batch_tokens: int, row
 
 
 def sample_of(prompts: Sequence[TokenizedPrompt]) -> list[TokenizedPrompt]:
-    """A few prompts of all lengths, for measuring."""
+    """A few prompts of all lengths, the shortest and the longest among them, for measuring."""
     order = sorted(prompts, key=lambda prompt: (len(prompt.token_ids), prompt.id))
-    return [order[index * len(order) // _SAMPLE] for index in range(min(_SAMPLE, len(order)))] if order else []
+    count = min(_SAMPLE, len(order))
+    return [order[index * (len(order) - 1) // max(count - 1, 1)] for index in range(count)]
 
 
 def ask(target: Target, prompts: Sequence[TokenizedPrompt], kind: str) -> list[Block]:
@@ -153,6 +154,9 @@ def noise_floor(target: Target, sample: Sequence[TokenizedPrompt], kind: str) ->
 
     Returns:
         Mean over prompts (each the mean of its positions), the largest position, and how it was measured.
+
+    Raises:
+        DistributionError: the two are infinitely far apart, or not numbers.
     """
     together = ask(target, sample, kind)
     means, largest = [], 0.0
@@ -163,6 +167,14 @@ def noise_floor(target: Target, sample: Sequence[TokenizedPrompt], kind: str) ->
     method = f"{len(sample)} prompts, each alone against one batch of all"
     if isinstance(together[0], TopKBlock):
         method = f"{len(sample)} prompts asked twice; listed tokens and the rest as one (a lower bound)"
+    if not np.isfinite(means).all():
+        raise DistributionError(
+            "a target that contradicts itself",
+            where=f"target {target.identity.name}, prompt {sample[int(np.argmin(np.isfinite(means)))].id!r}",
+            got="NaN, or probability 0 at one time and not at another",
+            expected="about the same log-probabilities alone and in a batch",
+            fix="Try another engine or float32; with such a target nothing can be measured.",
+        )
     return {"kl_nats": float(np.mean(means)), "max_kl_nats": largest, "method": method}
 
 

@@ -19,16 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from foretell.base.errors import InputError
-from foretell.base.files import MANIFEST, storage_errors, write_atomically, write_manifest, write_text_atomically
-from foretell.distributions import Block, Distributions, TopKBlock
-from foretell.distributions.pairing import check_same_questions
-from foretell.scoring.divergences import normalised
-from foretell.scoring.positions import COLUMNS, PositionScores, to_dense
+from foretell.base.files import MANIFEST, storage_errors, write_atomically, write_manifest
+from foretell.distributions import Distributions
+from foretell.scoring import COLUMNS, PositionScores
+from foretell.verdicts.tops import write_tops
 
 SCHEMA = "foretell.run/1"
 SCORE, PROMPTS, POSITIONS, TOPS = "score.json", "prompts.parquet", "positions.parquet", "tops.parquet"
-#: Prompts of each forecast whose tokens the report shows, and tokens taken of truth and of forecast at a position.
-_SHOWN_PROMPTS, _SHOWN_TOKENS = 400, 8
 
 _POSITION_SCHEMA = pa.schema(
     [
@@ -37,17 +34,6 @@ _POSITION_SCHEMA = pa.schema(
         ("slice", pa.string()),
         ("position", pa.int32()),
         *((f"{name}_{end}", pa.float64()) for name in COLUMNS for end in ("lo", "hi")),
-    ]
-)
-_TOP_SCHEMA = pa.schema(
-    [
-        ("forecast", pa.string()),
-        ("prompt", pa.string()),
-        ("position", pa.int32()),
-        ("token_ids", pa.list_(pa.int32())),
-        ("pieces", pa.list_(pa.binary())),
-        ("truth_logprobs", pa.list_(pa.float32())),
-        ("forecast_logprobs", pa.list_(pa.float32())),
     ]
 )
 
@@ -101,11 +87,8 @@ class RunWriter:
         with storage_errors(self.out):
             self._positions.close()
             pq.write_table(_prompt_table(truth), self._part / PROMPTS)
-            with pq.ParquetWriter(self._part / TOPS, _TOP_SCHEMA) as writer:
-                for name, (forecast, worst) in forecasts.items():
-                    writer.write_table(_top_table(name, truth, forecast, worst[:_SHOWN_PROMPTS]))
-            text = json.dumps(score, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-            write_text_atomically(self._part / SCORE, text)
+            write_tops(self._part / TOPS, truth, forecasts)
+            write_json(self._part / SCORE, score)
             write_manifest(self._part, SCHEMA, {"truth": score["truth"]["name"], "forecasts": list(forecasts)})
             shutil.rmtree(self.out, ignore_errors=True)
             self._part.replace(self.out)
@@ -137,47 +120,3 @@ def _prompt_table(truth: Distributions) -> pa.Table:
             ),
         }
     )
-
-
-def _top_table(name: str, truth: Distributions, forecast: Distributions, shown: list[str]) -> pa.Table:
-    theirs = check_same_questions(truth, forecast)
-    index = {prompt.id: i for i, prompt in enumerate(truth.prompts)}
-    pieces = truth.vocabulary.token_bytes
-    rows = []
-    for prompt_id in shown:
-        i = index[prompt_id]
-        p, q = _known(truth.block(i), truth), _known(forecast.block(theirs[i]), forecast)
-        for row, position in enumerate(truth.prompts[i].positions):
-            tokens = _likeliest(p[row], q[row])
-            rows.append(
-                {
-                    "forecast": name,
-                    "prompt": prompt_id,
-                    "position": position,
-                    "token_ids": tokens,
-                    "pieces": [pieces[token] for token in tokens],
-                    "truth_logprobs": [_or_none(p[row][token]) for token in tokens],
-                    "forecast_logprobs": [_or_none(q[row][token]) for token in tokens],
-                }
-            )
-    return pa.Table.from_pylist(rows, _TOP_SCHEMA)
-
-
-def _known(block: Block, source: Distributions) -> np.ndarray:
-    """Log-probabilities (positions, vocabulary); NaN (for this file only) where a truth does not list the token."""
-    if isinstance(block, TopKBlock) and source.manifest["role"] == "truth":
-        known = np.full((len(block), source.vocabulary.size), np.nan)
-        for row, ids in enumerate(block.token_ids):
-            known[row, ids[ids >= 0]] = block.logprobs[row, ids >= 0]
-        return known
-    return normalised(to_dense(block, source.vocabulary.size).logprobs)
-
-
-def _likeliest(p: np.ndarray, q: np.ndarray) -> list[int]:
-    """The truth's likeliest tokens, then the forecast's that are not among them."""
-    first, second = (np.argsort(-np.nan_to_num(x, nan=-np.inf), kind="stable")[:_SHOWN_TOKENS].tolist() for x in (p, q))
-    return list(dict.fromkeys([token for token in first if not np.isnan(p[token])] + second))
-
-
-def _or_none(value: float) -> float | None:
-    return None if not np.isfinite(value) else float(value)
