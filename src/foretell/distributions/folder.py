@@ -214,7 +214,7 @@ class DistributionWriter:
         )
 
 
-_FACTS = ("files", "kind", "positions", "role", "source", "suite", "vocabulary")
+_FACTS = ("files", "kind", "positions", "source", "vocabulary")
 _TEXT_COLUMNS = ("id", "slice", "weight", "document", "text")
 
 
