@@ -14,9 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
 from foretell.base.errors import InputError
-from foretell.distributions import DenseBlock, FactoredBlock
+from foretell.distributions import DenseBlock, FactoredBlock, log_softmax
 from foretell.scoring.divergences import normalised
-from foretell.targets.onnx_target import OnnxTarget, log_softmax
+from foretell.targets.onnx_target import OnnxTarget
 
 SIZE, WIDTH = 320, 4
 EMBEDDING = np.random.default_rng(0).normal(size=(SIZE, WIDTH)).astype(np.float32)

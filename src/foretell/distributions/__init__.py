@@ -1,6 +1,15 @@
 """The one table where truth and forecast meet: dense, top-k or factored; streamed, never all in memory."""
 
-from foretell.distributions.block import Block, DenseBlock, FactoredBlock, Head, TopKBlock, concatenate, rows
+from foretell.distributions.block import (
+    Block,
+    DenseBlock,
+    FactoredBlock,
+    Head,
+    TopKBlock,
+    concatenate,
+    log_softmax,
+    rows,
+)
 from foretell.distributions.checks import check_block
 from foretell.distributions.folder import Distributions, DistributionWriter, TokenizedPrompt, block_kind
 from foretell.distributions.vocabulary import Vocabulary
@@ -18,5 +27,6 @@ __all__ = [
     "block_kind",
     "check_block",
     "concatenate",
+    "log_softmax",
     "rows",
 ]

@@ -132,3 +132,17 @@ def _concatenate_top_k(blocks: list[TopKBlock]) -> TopKBlock:
         np.concatenate([pad(b.logprobs, -np.inf) for b in blocks]),
         np.concatenate([b.rest_logprob for b in blocks]),
     )
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Natural-log probabilities, float32, normalised in double precision.
+
+    Args:
+        logits: (positions, vocabulary).
+
+    >>> np.exp(log_softmax(np.zeros((1, 4), np.float32))).tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
+    top = logits.max(axis=1, keepdims=True)
+    total = np.log(np.exp(logits - top).sum(axis=1, keepdims=True, dtype=np.float64))
+    return np.asarray((logits - top - total).astype(np.float32))

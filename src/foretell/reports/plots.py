@@ -133,7 +133,7 @@ def _names(rows: Sequence[Row | Losses], size: Size) -> list[Layer]:
     left: dict[str, Any] = {"baseline": "middle", "fontSize": LETTERS, "color": INK}
     right: dict[str, Any] = left | {"color": MUTED}
     if size.beside:
-        left |= {"x": -12, "align": "right", "limit": size.left - 16}
+        left |= {"x": -12, "align": "right", "limit": size.left - 32}
         right |= {"x": size.inner + 12, "align": "left", "limit": size.right - 12}
     else:
         left |= {"x": 0, "align": "left", "dy": -15, "limit": size.inner * 0.52}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from foretell.base.errors import ContextError, InputError, VocabularyError
-from foretell.distributions import Block, DenseBlock, FactoredBlock, Head
+from foretell.distributions import Block, DenseBlock, FactoredBlock, Head, log_softmax
 from foretell.targets.cache import Say, silent
 from foretell.targets.hf_folder import find_model, load_vocabulary, weights_digest
 from foretell.targets.target import TargetIdentity
@@ -168,12 +168,9 @@ class TorchTarget:
             return [hidden[row, list(chosen)].clone() for row, chosen in enumerate(positions)]
 
     def _dense_of_hidden(self, hidden: Any) -> np.ndarray:
-        """Log-probabilities (positions, vocabulary), float32: torch's log-softmax is within 1e-6 of float64's there."""
-        import torch
-
+        """Log-probabilities (positions, vocabulary), float32, normalised in double precision."""
         assert self._head is not None
-        logits = torch.from_numpy(self._head.logits(hidden.numpy()))
-        return np.asarray(logits.log_softmax(-1).numpy())
+        return log_softmax(self._head.logits(hidden.numpy()))
 
     def _dense_of_model(self, ids: Sequence[int], positions: Sequence[int]) -> DenseBlock:
         """The model's own logits: the way for models whose output layer is not a plain head, a prompt at a time."""
@@ -181,4 +178,4 @@ class TorchTarget:
 
         with torch.inference_mode():
             logits = self.model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0, list(positions)]
-        return DenseBlock(logits.float().log_softmax(-1).numpy())
+        return DenseBlock(log_softmax(logits.float().numpy()))

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 from foretell.base.errors import InputError
-from foretell.distributions import Block, DenseBlock, Head
+from foretell.distributions import Block, DenseBlock, Head, log_softmax
 from foretell.targets.hf_target import TorchTarget
 from foretell.targets.target import Target, TargetIdentity
 from foretell.targets.torch_loading import require_transformers
@@ -79,6 +79,6 @@ class Int8Target:
                     warnings.simplefilter("ignore")
                     prefix = torch.tensor([list(ids[: position + 1])])
                     logits = self._model(input_ids=prefix, use_cache=False, logits_to_keep=1).logits[0, -1]
-                rows.append(logits.float().log_softmax(-1))
-            blocks.append(DenseBlock(torch.stack(rows).numpy()))
+                rows.append(logits.float())
+            blocks.append(DenseBlock(log_softmax(torch.stack(rows).numpy())))
         return blocks

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from foretell.base.canonical import digest_files
 from foretell.base.errors import InputError
-from foretell.distributions import Block, DenseBlock, FactoredBlock, Head, Vocabulary
+from foretell.distributions import Block, DenseBlock, FactoredBlock, Head, Vocabulary, log_softmax
 from foretell.targets.target import TargetIdentity
 
 GRAPH = "model.onnx"
@@ -118,20 +118,6 @@ class OnnxTarget:
             "position_ids": np.broadcast_to(np.arange(longest), ids.shape),
         }
         return np.asarray(self._session.run([output], {name: feeds[name] for name in self._inputs})[0])
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Natural-log probabilities, float32, normalised in double precision.
-
-    Args:
-        logits: (positions, vocabulary).
-
-    >>> np.exp(log_softmax(np.zeros((1, 4), np.float32))).tolist()
-    [[0.25, 0.25, 0.25, 0.25]]
-    """
-    top = logits.max(axis=1, keepdims=True)
-    total = np.log(np.exp(logits - top).sum(axis=1, keepdims=True, dtype=np.float64))
-    return np.asarray((logits - top - total).astype(np.float32))
 
 
 def _context(name: str, folder: Path) -> int:
