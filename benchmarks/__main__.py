@@ -11,7 +11,7 @@ from benchmarks import collect_speed, machine, memory, page, score_speed
 from benchmarks.record import Findings
 
 _NAMES = ("score", "collect", "memory")
-_ROUNDS, _QUICK_ROUNDS = 7, 5
+_ROUNDS = 5
 
 
 def main(arguments: list[str]) -> None:
@@ -22,20 +22,19 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder for benchmarks.md and benchmarks.svg")
     options = parser.parse_args(arguments)
     chosen = options.only or _NAMES
-    rounds = _QUICK_ROUNDS if options.quick else _ROUNDS
     findings = Findings()
     before = machine.load()
     if "score" in chosen:
         _say("score")
-        score_speed.main(findings, quick=options.quick, rounds=rounds)
+        score_speed.main(findings, quick=options.quick, rounds=_ROUNDS)
     if "collect" in chosen:
         _say("collect")
-        collect_speed.main(findings, quick=options.quick, rounds=rounds)
+        collect_speed.main(findings, quick=options.quick, rounds=_ROUNDS)
     if "memory" in chosen:
         _say("memory (minutes, unless --quick)")
         memory.main(findings, quick=options.quick)
     command = " ".join(["python -m benchmarks", *_shown(options)])
-    page.write(findings, options.out, command=command, rounds=rounds, loads=(before, machine.load()))
+    page.write(findings, options.out, command=command, rounds=_ROUNDS, loads=(before, machine.load()))
     _say(f"wrote {options.out}{os.sep}benchmarks.md and benchmarks.svg")
 
 

@@ -28,10 +28,10 @@ from foretell.distributions import (
     TopKBlock,
     Vocabulary,
 )
+from foretell.distributions.block import log_softmax
 from foretell.evaluation import collect, score
 from foretell.suites import Prompt, Suite
 from foretell.targets import collection
-from foretell.targets.onnx_target import log_softmax
 from foretell.targets.target import TargetIdentity
 from foretell.targets.tiny import checkpoint_folder
 
@@ -42,6 +42,7 @@ _TOP_K = 20
 _LOGIT_NATS = 2.0
 _BATCH_TOKENS = 1024
 _KIB = 1024
+_STATUS = Path("/proc/self/status")
 
 
 class Noise:
@@ -114,7 +115,14 @@ def _listed(seed: int, prompt: TokenizedPrompt, target: Noise) -> Iterator[np.nd
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held; files that it maps count as well."""
+    """The most memory that this process has held; files that it maps count as well.
+
+    Linux hands `ru_maxrss` down from the process that started this one, so its own high-water mark is read first.
+    """
+    if _STATUS.is_file():
+        for line in _STATUS.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * _KIB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
 
 

@@ -16,8 +16,8 @@ Variants of one work took turns in one process (A B C, A B C, …), {rounds} rou
 after a pause of 0.05 s, so that whatever else the machine did fell on all of them. Times are wall-clock seconds:
 median, least and largest over the rounds. `times foretell` is the median over foretell's; the range beside it is the
 least and the largest of that ratio within one round. *Peers* do the work in another way; *limits* do less than the
-work, and bound what could be gained. Memory is the peak resident size of a fresh process (`ru_maxrss`), which counts
-the interpreter, the libraries, and the pages of files that it maps; each was run once.
+work, and bound what could be gained. Memory is the peak resident size of a fresh process (`VmHWM`), which counts the
+interpreter, the libraries, and the pages of files that it maps; each was run once.
 """
 
 _NOT_SAID = """\
@@ -114,7 +114,8 @@ def _memory_section(peaks: list[Peak]) -> str:
     lines += [
         "",
         "Goal: 100,000 positions × 49,152 tokens, factored, under 2 GB (1,907 MiB), and flat. "
-        f"Largest measured: **{largest.peak_bytes / _MIB:,.0f} MiB** ({largest.work}, {largest.positions:,} positions).",
+        f"Largest measured: **{largest.peak_bytes / _MIB:,.0f} MiB** "
+        f"({largest.work}, {largest.positions:,} positions).",
     ]
     return "\n".join(lines)
 

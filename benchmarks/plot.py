@@ -35,7 +35,7 @@ def _speed(work: Work) -> Any:
         }
         for record in work.records
     ]
-    base = alt.Chart(alt.Data(values=rows)).encode(y=alt.Y("variant:N", sort=None, title=None, axis=_labels()))
+    base = alt.Chart(alt.InlineData(values=rows)).encode(y=alt.Y("variant:N", sort=None, title=None, axis=_labels()))
     bars = base.mark_bar(height=13).encode(
         x=alt.X("median:Q", title="seconds: median, and least to largest", scale=alt.Scale(zero=True)),
         color=alt.Color(
@@ -56,7 +56,7 @@ def _memory(peaks: list[Peak]) -> Any:
         if peak.positions
     ]
     lines = (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(alt.InlineData(values=rows))
         .mark_line(point=True)
         .encode(
             x=alt.X("positions:Q", title="scored positions", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s")),
@@ -69,9 +69,8 @@ def _memory(peaks: list[Peak]) -> Any:
             ),
         )
     )
-    goal = (
-        alt.Chart(alt.Data(values=[{"mib": _GOAL_MIB}])).mark_rule(color="#8a8f98", strokeDash=[4, 3]).encode(y="mib:Q")
-    )
+    dashed = alt.Chart(alt.InlineData(values=[{"mib": _GOAL_MIB}])).mark_rule(color="#8a8f98", strokeDash=[4, 3])
+    goal = dashed.encode(y="mib:Q")
     layers = (lines + goal).properties(width=_WIDTH, height=180, title=_title("memory; dashed: the goal, 2 GB"))
     return layers.resolve_scale(color="independent")
 

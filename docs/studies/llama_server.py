@@ -21,6 +21,7 @@ def main(ready: Path) -> None:
     parameters.hostnames = ["127.0.0.1"]
     parameters.n_ctx = 2048
     parameters.port = 0
+    parameters.verbosity = -1
     server = xllamacpp.Server(parameters)
     ready.write_text(json.dumps({"url": server.listening_address}))
     while True:

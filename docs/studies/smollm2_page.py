@@ -68,12 +68,16 @@ the model's; a reference with more of the model's own training text would do bet
 
 ## How far is the int8 copy from its original?
 
-`foretell diff smollm2 int8:smollm2`: torch's dynamic quantisation of every linear layer.
+`foretell diff smollm2 int8:smollm2` on 100 prompts drawn from foretell-300: torch's dynamic quantisation of
+every linear layer.
 
 {what(int8)}{table(int8)}
+A large distance. torch's dynamic quantisation takes one scale for all activations of a tensor, which is coarse; why it
+costs this model so much was not looked into.
+
 ## How far is one engine from another?
 
-`foretell diff endpoint:URL smollm2 --top 100`: llama.cpp's server on the same GGUF file is the truth, known on its 100
+`foretell diff endpoint:URL smollm2 --top 100 --cap 1` on the same 100 prompts: llama.cpp's server on the same GGUF file is the truth, known on its 100
 likeliest tokens, so the divergence is an interval; torch in float32 on the dequantised weights is the forecast.
 
 {what(engines)}{table(engines)}

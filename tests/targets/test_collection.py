@@ -113,7 +113,25 @@ def test_a_sample_is_of_all_lengths(sizes: list[int]) -> None:
         assert sorted(len(prompt.token_ids) for prompt in sample) == sorted(sizes)
 
 
+@given(st.lists(st.integers(1, 90), min_size=1, max_size=12))
+def test_a_sample_has_few_positions_of_each_prompt(sizes: list[int]) -> None:
+    whole = {prompt.id: prompt for prompt in prompts_of(sizes, scored=90)}
+    for prompt in collection.sample_of(list(whole.values())):
+        all_positions = whole[prompt.id].positions
+        assert len(prompt.positions) == len(set(prompt.positions)) == min(32, len(all_positions))
+        assert set(prompt.positions) <= set(all_positions)
+        assert list(prompt.positions) == sorted(prompt.positions)
+        assert (prompt.positions[0], prompt.positions[-1]) == (all_positions[0], all_positions[-1])
+
+
 SAMPLE = prompts_of([2, 3, 5], scored=2)
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_noise_is_measured_on_every_prompt_of_a_sample(count: int) -> None:
+    measured = collection.noise_floor(MadeUp(noise=1e-2), prompts_of(range(2, 2 + count)), "dense")
+    assert measured["kl_nats"] > 0
+    assert measured["method"].startswith(f"{count} prompts")
 
 
 def test_the_kind_is_the_best_that_holds() -> None:

@@ -109,3 +109,17 @@ def test_a_tokenizer_that_reads_text_otherwise_is_refused(url: str, torch_target
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(VocabularyError, match="the tokenizer is not the server's"):
         open_endpoint(url, "smollm2", tokenizer=tmp_path, patience=Patience(attempts=1))
+
+
+def test_parts_of_characters_have_lists_too(endpoint: EndpointTarget, torch_target: TorchTarget) -> None:
+    """Where the likeliest token is a part of a character, a generated one would leave the server's answer empty."""
+    ids = endpoint.encode("日本の首都は東京です。韓国の首都は")
+    (dense,) = torch_target.distributions([ids], [range(len(ids))], "dense")
+    assert isinstance(dense, DenseBlock)
+    pieces = torch_target.vocabulary.token_bytes
+    likeliest = [pieces[token] for token in dense.logprobs.argmax(axis=1)]
+    broken = [position for position, piece in enumerate(likeliest) if "\ufffd" in piece.decode(errors="replace")]
+    assert broken
+    (block,) = endpoint.distributions([ids], [broken[:4]], "topk")
+    assert isinstance(block, TopKBlock)
+    check_block(block, 49_152, "parts of characters")

@@ -17,7 +17,7 @@ from foretell.base.progress import Progress
 from foretell.verdicts.run_folder import write_json
 
 #: Tables that go to a file or a pipe are this wide.
-_WIDE = 124
+_WIDE = 128
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False)
 

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
-from foretell.base.canonical import canonical_json, digest_value
+from foretell.base.canonical import canonical_json, digest_bytes, digest_value
 from foretell.base.errors import DistributionError, InputError
 from foretell.base.files import (
     MANIFEST,
@@ -114,7 +114,7 @@ class DistributionWriter:
             {
                 "facts": facts,
                 "plan": self.plan,
-                "prompts": [[p.id, list(p.token_ids), list(p.positions)] for p in prompts],
+                "prompts": digest_bytes(json.dumps([[p.id, p.token_ids, p.positions] for p in prompts]).encode()),
             }
         )
         self.finished = self._open()

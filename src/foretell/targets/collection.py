@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ SHARD_BYTES = 128 << 20
 AUTO = "auto"
 #: Precisions of stored dense log-probabilities.
 DTYPES = ("float32", "float16")
-#: Prompts that noise, head and rounding are measured on.
-_SAMPLE = 8
+#: Prompts that noise, head and rounding are measured on, at this many of their scored positions at most.
+_SAMPLE, _SAMPLE_POSITIONS = 8, 32
+#: Every so many of them is asked whether hidden states rebuild the target's log-probabilities.
+_HEAD_STEP = 4
 #: Rebuilt log-probabilities may differ from the model's own by this much, in nats, for a factored truth.
 HEAD_TOLERANCE_NATS = 1e-4
 
@@ -75,10 +78,19 @@ def batches_by_length(prompts: Sequence[TokenizedPrompt], batch_tokens: int, row
 
 
 def sample_of(prompts: Sequence[TokenizedPrompt]) -> list[TokenizedPrompt]:
-    """A few prompts of all lengths, the shortest and the longest among them, for measuring."""
+    """A few prompts of all lengths, the shortest and the longest among them, for measuring.
+
+    Of prompts with many scored positions only some are kept, evenly spaced: measuring takes no more memory for those.
+    """
     order = sorted(prompts, key=lambda prompt: (len(prompt.token_ids), prompt.id))
     count = min(_SAMPLE, len(order))
-    return [order[index * (len(order) - 1) // max(count - 1, 1)] for index in range(count)]
+    chosen = [order[index * (len(order) - 1) // max(count - 1, 1)] for index in range(count)]
+    return [replace(prompt, positions=_spaced(prompt.positions)) for prompt in chosen]
+
+
+def _spaced(positions: tuple[int, ...]) -> tuple[int, ...]:
+    count = min(_SAMPLE_POSITIONS, len(positions))
+    return tuple(positions[index * (len(positions) - 1) // max(count - 1, 1)] for index in range(count))
 
 
 def ask(target: Target, prompts: Sequence[TokenizedPrompt], kind: str) -> list[Block]:
@@ -105,7 +117,7 @@ def choose_kind(target: Target, sample: Sequence[TokenizedPrompt], wanted: str) 
     chosen = target.kinds[0] if wanted == AUTO else wanted
     if chosen != "factored":
         return chosen, {}
-    error = head_error_nats(target, sample)
+    error = head_error_nats(target, sample[::_HEAD_STEP])
     if error <= HEAD_TOLERANCE_NATS:
         return chosen, {"factored_error_nats": error}
     if wanted == AUTO:
@@ -149,8 +161,8 @@ def head_error_nats(target: Target, sample: Sequence[TokenizedPrompt]) -> float:
 
 
 def noise_floor(target: Target, sample: Sequence[TokenizedPrompt], kind: str) -> dict[str, Any]:
-    """How far the target is from itself: each sampled prompt alone against all in one padded batch (asked twice where
-    the target takes one at a time), as KL divergence in nats.
+    """How far the target is from itself: each sampled prompt alone against padded with a neighbour in length (asked
+    twice where the target takes one at a time), as KL divergence in nats.
 
     Returns:
         Mean over prompts (each the mean of its positions), the largest position, and how it was measured.
@@ -158,13 +170,14 @@ def noise_floor(target: Target, sample: Sequence[TokenizedPrompt], kind: str) ->
     Raises:
         DistributionError: the two are infinitely far apart, or not numbers.
     """
-    together = ask(target, sample, kind)
+    pairs = np.array_split(np.arange(len(sample)), max(1, len(sample) // 2))  # more at once would be mostly padding
+    together = [block for pair in pairs for block in ask(target, [sample[index] for index in pair], kind)]
     means, largest = [], 0.0
     for prompt, block in zip(sample, together, strict=True):
         kl = _self_divergence(ask(target, [prompt], kind)[0], block)
         means.append(float(kl.mean()))
         largest = max(largest, float(kl.max()))
-    method = f"{len(sample)} prompts, each alone against one batch of all"
+    method = f"{len(sample)} prompts, each alone against padded in a pair"
     if isinstance(together[0], TopKBlock):
         method = f"{len(sample)} prompts asked twice; listed tokens and the rest as one (a lower bound)"
     if not np.isfinite(means).all():

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from foretell.targets.endpoint_client import Client
 from foretell.targets.endpoint_dialect import NO_LIMIT, Row, Served, likeliest, missing_logprobs, part
 
 _COMPLETION = "/completion"
+_LETTER = "a"
+#: Added to a logit, it leaves no other token a chance.
+_CERTAIN = 10_000.0
 
 
 class LlamaServer:
@@ -43,6 +47,15 @@ class LlamaServer:
         ids: list[int] = self._client.post("/tokenize", body)["tokens"]
         return ids
 
+    @cached_property
+    def _letter(self) -> int:
+        """The token that is always generated: a letter. The server lists nothing with a token that ends the text or
+        is a part of a character. The listed probabilities are those before samplers and biases.
+        """
+        tokens = self.tokenize(_LETTER)
+        assert tokens
+        return tokens[-1]
+
     def groups(self, positions: Sequence[int]) -> list[tuple[int, ...]]:
         """See `Dialect`: a request for each position."""
         return [(position,) for position in positions]
@@ -61,6 +74,7 @@ class LlamaServer:
             "post_sampling_probs": False,
             "backend_sampling": False,
             "cache_prompt": False,
+            "logit_bias": [[self._letter, _CERTAIN]],
             "stream": False,
         }
         answer = self._client.post(_COMPLETION, body)
