@@ -24,6 +24,7 @@ $foretell report "$out/run" -o "$out/report.html"
 $foretell suite draw foretell-300 -n 100 --seed 1 --out "$out/hundred.jsonl"
 $foretell diff smollm2 int8:smollm2 --suite "$out/hundred.jsonl" --out "$out/int8" --json "$out/int8.json"
 
+rm -f "$out/server.json"
 $python docs/studies/llama_server.py "$out/server.json" &
 server=$!
 trap 'kill $server' EXIT

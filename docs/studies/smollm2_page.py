@@ -77,8 +77,9 @@ costs this model so much was not looked into.
 
 ## How far is one engine from another?
 
-`foretell diff endpoint:URL smollm2 --top 100 --cap 1` on the same 100 prompts: llama.cpp's server on the same GGUF file is the truth, known on its 100
-likeliest tokens, so the divergence is an interval; torch in float32 on the dequantised weights is the forecast.
+`foretell diff endpoint:URL smollm2 --top 100 --cap 1` on the same 100 prompts: llama.cpp's server on the same GGUF
+file is the truth, known on its 100 likeliest tokens, so the divergence is an interval; torch in float32 on the
+dequantised weights is the forecast.
 
 {what(engines)}{table(engines)}
 Both read the same 4-bit weights. llama.cpp also rounds activations to 8 bits in its matrix products, torch does not.

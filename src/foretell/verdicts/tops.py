@@ -86,7 +86,7 @@ class _Rows:
 
     values: np.ndarray
     log_z: np.ndarray
-    likeliest: np.ndarray
+    likeliest: list[list[int]]
     unknown: bool
 
     @classmethod
@@ -110,18 +110,22 @@ class _Rows:
         return value if np.isfinite(value) else None
 
 
-def _largest(values: np.ndarray) -> np.ndarray:
-    """Indices of the SHOWN_TOKENS largest of each row, largest first, ties by the lower index: (positions, tokens)."""
+def _largest(values: np.ndarray) -> list[list[int]]:
+    """Indices of the SHOWN_TOKENS largest of each row, largest first, ties by the lower index."""
     count = min(SHOWN_TOKENS, values.shape[1])
-    some = np.sort(np.argpartition(-values, count - 1, axis=1)[:, :count], axis=1)
-    order = np.argsort(-np.take_along_axis(values, some, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(some, order, axis=1)
+    # Sorting whole rows would take longer than scoring them.
+    least = np.partition(values, values.shape[1] - count, axis=1)[:, -count]
+    largest = []
+    for row, threshold in zip(values, least, strict=True):
+        among = np.flatnonzero(row >= threshold)
+        largest.append(among[np.argsort(-row[among], kind="stable")][:count].tolist())
+    return largest
 
 
 def _side_by_side(p: _Rows, q: _Rows, row: int, pieces: list[bytes]) -> dict[str, Any]:
     """The truth's likeliest tokens, then the forecast's that are not among them."""
-    first = [int(token) for token in p.likeliest[row] if not (p.unknown and p.at(row, int(token)) is None)]
-    tokens = list(dict.fromkeys(first + [int(token) for token in q.likeliest[row]]))
+    first = [token for token in p.likeliest[row] if not (p.unknown and p.at(row, token) is None)]
+    tokens = list(dict.fromkeys(first + q.likeliest[row]))
     return {
         "token_ids": tokens,
         "pieces": [pieces[token] for token in tokens],
