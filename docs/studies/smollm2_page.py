@@ -61,7 +61,7 @@ kernel's documentation. KL divergence in nats; {score["settings"]["floor"]:g} fl
 ## How far do text-only references get?
 
 {what(score)}{table(score)}
-The tolerance was {score["settings"]["tolerance_nats"]:g} nats. The 5-gram and the infini-gram know this text and not
+The tolerance was {score["settings"]["tolerance_nats"]:g} nat. The 5-gram and the infini-gram know this text and not
 the model's; a reference with more of the model's own training text would do better.
 
 ![The report of this run](smollm2.png)
@@ -82,7 +82,8 @@ file is the truth, known on its 100 likeliest tokens, so the divergence is an in
 dequantised weights is the forecast.
 
 {what(engines)}{table(engines)}
-Both read the same 4-bit weights. llama.cpp also rounds activations to 8 bits in its matrix products, torch does not.
+The upper end is what is possible, not what is likely: the mass that the server does not list could lie on the tokens to
+which the forecast gives least. A larger --top narrows it. Both read the same 4-bit weights. llama.cpp also rounds activations to 8 bits in its matrix products, torch does not.
 """
 
 
