@@ -113,7 +113,7 @@ def _bare_onnx(target: OnnxTarget, batches: list[list[TokenizedPrompt]]) -> list
 
 def _bare_torch(target: Any, batches: list[list[TokenizedPrompt]]) -> list[Variant]:
     """The model alone, on inputs that lie ready."""
-    model = target._model
+    model = target.model
     inputs = [torch.from_numpy(_padded(batch)[0]) for batch in batches]
 
     def run(module: Any) -> Callable[[], None]:

@@ -82,8 +82,9 @@ file is the truth, known on its 100 likeliest tokens, so the divergence is an in
 dequantised weights is the forecast.
 
 {what(engines)}{table(engines)}
-The upper end is what is possible, not what is likely: the mass that the server does not list could lie on the tokens to
-which the forecast gives least. A larger --top narrows it. Both read the same 4-bit weights. llama.cpp also rounds activations to 8 bits in its matrix products, torch does not.
+The upper end is what is possible, not what is likely: the mass that the server does not list could lie on the tokens
+to which the forecast gives least. A larger --top narrows it. Both read the same 4-bit weights. llama.cpp also rounds
+activations to 8 bits in its matrix products, torch does not.
 """
 
 

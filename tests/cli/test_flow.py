@@ -312,11 +312,20 @@ def test_killed_and_run_again_is_the_same_to_the_byte(long_suite: Path, tmp_path
     assert len(Distributions(killed).prompts) == 100
 
 
+def heed_interrupts() -> None:
+    """A shell that starts the tests in the background makes its children ignore the signal; this one must not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupted_says_how_to_go_on(long_suite: Path, tmp_path: Path) -> None:
     program = "from foretell.cli import main; main()"
     command = [sys.executable, "-c", program, "collect", "--target", "tiny", "--suite", str(long_suite)]
     process = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "t")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*command, "--out", str(tmp_path / "t")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
     while not (tmp_path / "t" / ".plan.json").exists() and process.poll() is None:
         time.sleep(0.001)
