@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import collect_speed, machine, memory, page, score_speed
-from benchmarks.record import Findings
+from benchmarks.record import Findings, say
 
 _NAMES = ("score", "collect", "memory")
 _ROUNDS = 5
@@ -25,26 +25,22 @@ def main(arguments: list[str]) -> None:
     findings = Findings()
     before = machine.load()
     if "score" in chosen:
-        _say("score")
+        say("score")
         score_speed.main(findings, quick=options.quick, rounds=_ROUNDS)
     if "collect" in chosen:
-        _say("collect")
+        say("collect")
         collect_speed.main(findings, quick=options.quick, rounds=_ROUNDS)
     if "memory" in chosen:
-        _say("memory (minutes, unless --quick)")
+        say("memory (minutes, unless --quick)")
         memory.main(findings, quick=options.quick)
     command = " ".join(["python -m benchmarks", *_shown(options)])
     page.write(findings, options.out, command=command, rounds=_ROUNDS, loads=(before, machine.load()))
-    _say(f"wrote {options.out}{os.sep}benchmarks.md and benchmarks.svg")
+    say(f"wrote {options.out}{os.sep}benchmarks.md and benchmarks.svg")
 
 
 def _shown(options: argparse.Namespace) -> list[str]:
     """The options that matter to the numbers, as they were given."""
     return [*(["--quick"] if options.quick else []), *(f"--only {name}" for name in options.only or ())]
-
-
-def _say(line: str) -> None:
-    print(f"benchmarks: {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.record import Findings, Peak
+from benchmarks.record import Findings, Peak, say
 
 _POSITIONS, _VOCABULARY, _WIDTH = (1_000, 10_000, 100_000), 49_152, 576
 _QUICK_POSITIONS, _QUICK_VOCABULARY, _QUICK_WIDTH = (200, 400), 2_048, 64
@@ -40,6 +40,7 @@ def main(findings: Findings, *, quick: bool) -> None:
 
 
 def _run(title: str, work: str, folder: Path, positions: int, shape: tuple[int, int]) -> Peak:
+    say(f"  {title}, {positions:,} positions")
     arguments = [work, str(folder), str(positions), *map(str, shape)]
     command = [sys.executable, "-m", "benchmarks.memory_job", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=Path(__file__).parents[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -95,12 +96,18 @@ class Findings:
     notes: list[str] = field(default_factory=list)
 
 
+def say(line: str) -> None:
+    """Tell how far the run is; a full one takes a while."""
+    print(f"benchmarks: {line}", file=sys.stderr, flush=True)
+
+
 def take_turns(variants: list[Variant], rounds: int) -> tuple[Record, ...]:
     """Measure A B C, A B C, …, after one call of each that does not count (it compiles and fills caches)."""
     times: dict[str, list[float]] = {variant.name: [] for variant in variants}
     for variant in variants:
         variant.run()
-    for _ in range(rounds):
+    for done in range(rounds):
+        say(f"  {variants[0].name}: round {done + 1} of {rounds}")
         for variant in variants:
             time.sleep(_PAUSE_S)
             start = time.perf_counter()
