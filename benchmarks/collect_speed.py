@@ -76,13 +76,7 @@ def _measure(target: Target, suite: Suite, kind: str, bare: _Bare, rounds: int) 
             lambda: collect(target, suite, next(names), kind=kind),
             note="tokenizing, checks, noise floor, shards and manifest on disk",
         )
-        asked = Variant(
-            "the target's answers, not kept",
-            "limit",
-            lambda: [collection.ask(target, batch, kind) for batch in batches],
-            note="`Target.distributions` of the same batches",
-        )
-        records = take_turns([own, *bare(target, batches), asked], rounds)
+        records = take_turns([own, *bare(target, batches)], rounds)
     return Work(
         f"collect: {target.identity.name}, {suite.name}, {kind}",
         records,

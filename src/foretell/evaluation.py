@@ -81,7 +81,8 @@ def collect(
             writer.write(shard, collection.round_block(block, dtype))
         progress("collecting truth", shard + 1, len(plan))
     with discarding(writer):
-        noise = collection.noise_floor(target, sample, chosen)
+        stored = [writer.stored(prompt, target.head) for prompt in sample]
+        noise = collection.noise_floor(target, sample, stored)
     writer.finish(noise_floor=noise, measured=measured)
     return Distributions(out)
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,20 @@ def finished(tmp_path: Path, prompts: list[TokenizedPrompt], words: Vocabulary) 
         return folder
 
     return make
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_can_be_read_while_writing(
+    kind: str, tmp_path: Path, prompts: list[TokenizedPrompt], words: Vocabulary
+) -> None:
+    writer = begin(tmp_path / kind, prompts, words)
+    write_rest(writer, kind, prompts)
+    read = Distributions(tmp_path / kind)
+    for index, prompt in enumerate(prompts):
+        ends = replace(prompt, positions=tuple(sorted({prompt.positions[0], prompt.positions[-1]})))
+        wanted = [prompt.positions.index(position) for position in ends.positions]
+        for name, array in block_arrays(writer.stored(ends, read.head)).items():
+            assert array.tobytes() == block_arrays(read.block(index))[name][wanted].tobytes()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -40,7 +40,7 @@ from foretell.base.files import (
     write_manifest,
     write_text_atomically,
 )
-from foretell.distributions.block import Block, DenseBlock, FactoredBlock, Head, TopKBlock
+from foretell.distributions.block import Block, DenseBlock, FactoredBlock, Head, TopKBlock, concatenate
 from foretell.distributions.vocabulary import TOKENIZER, Vocabulary
 
 SCHEMA = "foretell.distributions/1"
@@ -151,6 +151,15 @@ class DistributionWriter:
         metadata = {"kind": block_kind(block)}
         write_atomically(self.folder / shard_name(shard), lambda path: save_file(arrays, path, metadata))
 
+    def stored(self, prompt: TokenizedPrompt, head: Head | None = None) -> Block:
+        """What was written of a prompt's positions, or of some of them; `head` is that of a factored block."""
+        index = next(i for i, known in enumerate(self.prompts) if known.id == prompt.id)
+        shard, row = self._places()[index]
+        offsets = [self.prompts[index].positions.index(position) for position in prompt.positions]
+        with safe_open(self.folder / shard_name(shard), framework="numpy") as file:
+            kind = file.metadata()["kind"]
+            return concatenate([_read_rows(file, kind, row + at, row + at + 1, head) for at in offsets])
+
     def write_head(self, head: Head) -> None:
         """Write the output layer of factored distributions."""
         arrays = {"weight": np.ascontiguousarray(head.weight)}
@@ -195,13 +204,18 @@ class DistributionWriter:
             )
         return str(kinds.pop())
 
-    def _prompt_table(self) -> pa.Table:
+    def _places(self) -> dict[int, tuple[int, int]]:
+        """Shard and first row of each prompt."""
         place: dict[int, tuple[int, int]] = {}
         for shard, indices in enumerate(self.plan):
             row = 0
             for index in indices:
                 place[index] = (shard, row)
                 row += len(self.prompts[index].positions)
+        return place
+
+    def _prompt_table(self) -> pa.Table:
+        place = self._places()
         columns = {name: [getattr(p, name) for p in self.prompts] for name in _TEXT_COLUMNS}
         return pa.table(
             {
@@ -261,17 +275,7 @@ class Distributions:
         """The distributions of one prompt, by ascending position."""
         shard, row = self._places[index]
         stop = row + len(self.prompts[index].positions)
-        file = self._shard(shard)
-
-        def part(name: str) -> np.ndarray:
-            return np.asarray(file.get_slice(name)[row:stop])
-
-        if self.kind == "dense":
-            return DenseBlock(part("logprobs"))
-        if self.kind == "topk":
-            return TopKBlock(part("token_ids"), part("logprobs"), part("rest_logprob"))
-        assert self.head is not None
-        return FactoredBlock(part("hidden"), self.head)
+        return _read_rows(self._shard(shard), self.kind, row, stop, self.head)
 
     def _shard(self, shard: int) -> Any:
         if shard in self._open:
@@ -297,6 +301,20 @@ class Distributions:
         with safe_open(path, framework="numpy") as file:
             facts = json.loads(file.metadata()[_HEAD_FACTS])
         return Head(arrays["weight"], arrays.get("bias"), float(facts["scale"]), float(facts["softcap"]))
+
+
+def _read_rows(file: Any, kind: str, start: int, stop: int, head: Head | None) -> Block:
+    """Rows of an open shard."""
+
+    def part(name: str) -> np.ndarray:
+        return np.asarray(file.get_slice(name)[start:stop])
+
+    if kind == "dense":
+        return DenseBlock(part("logprobs"))
+    if kind == "topk":
+        return TopKBlock(part("token_ids"), part("logprobs"), part("rest_logprob"))
+    assert head is not None
+    return FactoredBlock(part("hidden"), head)
 
 
 def _occupied(folder: Path, got: str) -> InputError:

@@ -160,9 +160,12 @@ def head_error_nats(target: Target, sample: Sequence[TokenizedPrompt]) -> float:
     return worst
 
 
-def noise_floor(target: Target, sample: Sequence[TokenizedPrompt], kind: str) -> dict[str, Any]:
-    """How far the target is from itself: each sampled prompt alone against padded with a neighbour in length (asked
-    twice where the target takes one at a time), as KL divergence in nats.
+def noise_floor(target: Target, sample: Sequence[TokenizedPrompt], stored: Sequence[Block]) -> dict[str, Any]:
+    """How far the target is from itself, as KL divergence in nats: each sampled prompt is asked again, alone, and
+    compared with what is stored of it, which was asked in a batch and may have been rounded.
+
+    Args:
+        stored: one block a prompt, of its sampled positions.
 
     Returns:
         Mean over prompts (each the mean of its positions), the largest position, and how it was measured.
@@ -170,16 +173,14 @@ def noise_floor(target: Target, sample: Sequence[TokenizedPrompt], kind: str) ->
     Raises:
         DistributionError: the two are infinitely far apart, or not numbers.
     """
-    pairs = np.array_split(np.arange(len(sample)), max(1, len(sample) // 2))  # more at once would be mostly padding
-    together = [block for pair in pairs for block in ask(target, [sample[index] for index in pair], kind)]
     means, largest = [], 0.0
-    for prompt, block in zip(sample, together, strict=True):
-        kl = _self_divergence(ask(target, [prompt], kind)[0], block)
+    for prompt, block in zip(sample, stored, strict=True):
+        kl = _self_divergence(ask(target, [prompt], block_kind(block))[0], block)
         means.append(float(kl.mean()))
         largest = max(largest, float(kl.max()))
-    method = f"{len(sample)} prompts, each alone against padded in a pair"
-    if isinstance(together[0], TopKBlock):
-        method = f"{len(sample)} prompts asked twice; listed tokens and the rest as one (a lower bound)"
+    method = f"{len(sample)} prompts, each asked again alone, against what is stored"
+    if isinstance(stored[0], TopKBlock):
+        method += "; listed tokens and the rest as one (a lower bound)"
     if not np.isfinite(means).all():
         raise DistributionError(
             "a target that contradicts itself",
