@@ -10,7 +10,28 @@ from rich.markup import escape
 
 from foretell import __version__
 from foretell.base.errors import ForetellError
-from foretell.cli import collect, demo, diff, forecast, report, score, suite, table
+from foretell.cli import (
+    charter,
+    collect,
+    commit,
+    demo,
+    diff,
+    forecast,
+    judge,
+    keys,
+    opening,
+    plan,
+    publish,
+    report,
+    reveal,
+    run,
+    score,
+    seal,
+    stamp,
+    suite,
+    table,
+    verify,
+)
 from foretell.cli.console import err, out
 
 app = typer.Typer(
@@ -24,7 +45,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done and passed, 1 a bug of ours, 2 bad input or usage, 3 damaged files, 4 this machine "
-    "lacks something (an extra, disk, network), 5 a model server failed, 10 verdict fail, 11 inconclusive.",
+    "lacks something (an extra, disk, network), 5 a model server failed, 10 verdict fail, 11 inconclusive, "
+    "12 inadmissible, 13 verification failed.",
 )
 _INTERRUPTED = 130
 _MEASURE = "Measure (in the order of the flow)"
@@ -39,6 +61,22 @@ for module, name in (
 ):
     app.command(name, rich_help_panel=_MEASURE, epilog=module.EXAMPLES)(module.command)
 app.add_typer(suite.app, name="suite", rich_help_panel=_MEASURE)
+_PROVE = "Prove (in the order of an attempt)"
+app.add_typer(keys.app, name="keys", rich_help_panel=_PROVE)
+app.add_typer(charter.app, name="charter", rich_help_panel=_PROVE)
+app.command("plan", rich_help_panel=_PROVE, epilog=plan.EXAMPLES)(plan.command)
+for module, name in (
+    (seal, "seal"),
+    (opening, "open"),
+    (commit, "commit"),
+    (run, "run"),
+    (reveal, "reveal"),
+    (judge, "judge"),
+    (publish, "publish"),
+    (verify, "verify"),
+    (stamp, "stamp"),
+):
+    app.command(name, rich_help_panel=_PROVE, epilog=module.EXAMPLES)(module.command)
 
 
 @app.callback(invoke_without_command=True)

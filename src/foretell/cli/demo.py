@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from foretell import evaluation
+from foretell.cli import demo_protocol
 from foretell.cli.console import emit_json, out, progress_bars
 from foretell.cli.score import print_score
 from foretell.forecasters.specs import open_forecaster
 from foretell.reports import write_report
 from foretell.suites import load_suite
 from foretell.targets.specs import open_target
-from foretell.verdicts.scorecard import JudgeSettings
+from foretell.verdicts.judging import JudgeSettings
 
-EXAMPLES = "Example: foretell demo --out demo/"
+EXAMPLES = "Example: foretell demo --out demo/   |   foretell demo --protocol --out attempt/"
 #: The reference panel: text only, then earlier checkpoints of the target itself.
 REFERENCES = (
     "uniform",
@@ -34,6 +35,7 @@ _TOLERANCE_NATS = 0.75
 
 
 def command(
+    context: typer.Context,
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for truth, forecasts, run and report.")] = Path(
         "foretell-demo"
     ),
@@ -41,8 +43,14 @@ def command(
         float, typer.Option(help="Nats of mean KL divergence that are good enough.")
     ] = _TOLERANCE_NATS,
     json_to: Annotated[str | None, typer.Option("--json", help="Write score.json to a file, or - .")] = None,
+    protocol: Annotated[
+        bool, typer.Option("--protocol", help="Play evaluator and team instead: three tracks, published and verified.")
+    ] = False,
 ) -> None:
     """Forecast the shipped target with every reference, rank them, judge the best, and write a report."""
+    if protocol:
+        demo_protocol.play(context, out_folder)
+        return
     suite = load_suite("foretell-300")
     with progress_bars() as progress:
         truth = evaluation.collect(open_target("tiny"), suite, out_folder / "truth", progress=progress)
@@ -64,7 +72,7 @@ def command(
                     progress=progress,
                 )
             )
-        judging = JudgeSettings(tolerance_nats=tolerance)
+        judging = JudgeSettings(tolerance=tolerance)
         run = out_folder / "run"
         result = evaluation.score(truth, forecasts, run, judging=judging, progress=progress)
         progress("writing the report", 0, 1)

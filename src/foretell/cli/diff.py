@@ -16,7 +16,7 @@ from foretell.distributions import Distributions
 from foretell.scoring import ScoreSettings
 from foretell.suites import load_suite
 from foretell.targets.specs import OpenOptions, open_target
-from foretell.verdicts.scorecard import JudgeSettings
+from foretell.verdicts.judging import JudgeSettings
 
 EXAMPLES = "Example: foretell diff tiny tiny@1536   |   foretell diff smollm2 hf:my-fine-tune --suite mine.jsonl"
 

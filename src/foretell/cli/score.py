@@ -13,21 +13,25 @@ from foretell import evaluation
 from foretell.cli.console import emit_json, nats, out, progress_bars
 from foretell.distributions import Distributions
 from foretell.scoring import ScoreSettings
-from foretell.verdicts.scorecard import JudgeSettings
+from foretell.scoring.losses import LOSSES, NATS, loss_metric
+from foretell.verdicts.judging import JudgeSettings
 
 EXAMPLES = (
     "Example: foretell score --truth truth/ --forecast a/ --forecast b/ --tolerance 0.5 --out run/   "
     "(exit code 0 if the best forecast passes, 10 if it fails, 11 if that is open)"
 )
-EXIT_CODES = {"pass": 0, "unjudged": 0, "fail": 10, "inconclusive": 11}
+EXIT_CODES = {"pass": 0, "unjudged": 0, "fail": 10, "inconclusive": 11, "inadmissible": 12}
 #: Rows of the table that fit without asking: the paired differences of more forecasts are in the JSON.
 _SHOWN_DIFFERENCES = 12
 #: Characters that a terminal needs for the whole table.
 _ROOM_FOR_MORE = 120
 
-ToleranceOption = Annotated[float | None, typer.Option(help="Nats of mean KL divergence that are still good enough.")]
+ToleranceOption = Annotated[
+    float | None, typer.Option(help="Mean loss, in the metric's unit, that is still good enough.")
+]
 FloorOption = Annotated[float, typer.Option(help="ε of (1−ε)·forecast + ε·uniform: bounds every loss by log(V/ε).")]
-CapOption = Annotated[float | None, typer.Option(help="Nats above which a prompt's loss counts as this.")]
+CapOption = Annotated[float | None, typer.Option(help="A prompt's loss above this counts as this.")]
+MetricOption = Annotated[str, typer.Option(help="The loss that is judged: " + ", ".join(LOSSES) + ".")]
 LevelOption = Annotated[float, typer.Option(help="Two-sided confidence of all bounds.", min=0.5, max=0.9999)]
 
 
@@ -35,6 +39,7 @@ def command(
     truth: Annotated[Path, typer.Option(help="Folder written by `foretell collect`.")],
     forecast: Annotated[list[Path], typer.Option(help="Folder written by `foretell forecast`; may be repeated.")],
     tolerance: ToleranceOption = None,
+    metric: MetricOption = "kl_nats",
     judge_slice: Annotated[
         list[str] | None, typer.Option(help="A slice that must meet the tolerance too; may be repeated; 'all'.")
     ] = None,
@@ -50,14 +55,14 @@ def command(
 ) -> None:
     """Score forecasts against a truth: means with bounds, slices, the tail, paired differences, a verdict."""
     opened = Distributions(truth)
-    slices = tuple(dict.fromkeys(prompt.slice for prompt in opened.prompts)) if judge_slice == ["all"] else judge_slice
+    slices = [prompt.slice for prompt in opened.prompts] if judge_slice == ["all"] else judge_slice or []
     with progress_bars() as progress:
         result = evaluation.score(
             opened,
             [Distributions(folder) for folder in forecast],
             out_folder,
             settings=ScoreSettings(floor, top_k),
-            judging=JudgeSettings(tolerance, level, cap, tuple(slices or ())),
+            judging=JudgeSettings(tolerance, level, cap, dict.fromkeys(slices), metric),
             tail=Distributions(tail) if tail else None,
             progress=progress,
         )
@@ -71,12 +76,13 @@ def command(
 def print_score(result: dict[str, Any]) -> None:
     """The score as tables for people."""
     truth, settings = result["truth"], result["settings"]
-    tolerance = settings["tolerance_nats"]
+    tolerance, loss = settings["tolerance"], loss_metric(settings["metric"])
+    noise = settings["noise_floor"]
     out.print(
         f"{truth['name']} on {truth['suite']['name']}: {truth['prompts']} prompts, {truth['positions']} positions; "
-        f"KL divergence in nats, {settings['level']:.0%} bounds"
+        f"{loss.title}{' in nats' if loss.unit == NATS else ''}, {settings['level']:.0%} bounds"
         + (f", tolerance {tolerance:g}" if tolerance is not None else "")
-        + f"; noise floor {truth['noise_floor']['kl_nats']:.1e}",
+        + ("; noise floor unknown" if "unscored" in noise else f"; noise floor {noise['value']:.1e}"),
         markup=False,
     )
     out.print(leaderboard(result))
@@ -88,14 +94,15 @@ def print_score(result: dict[str, Any]) -> None:
             out.print(f"Verdict on {entry['name']}: {verdict['decision'].upper()}. {reasons}.{more}", markup=False)
     capped = sum(entry["capped_prompts"] for entry in result["forecasts"])
     if capped:
-        out.print(f"{capped} prompt losses above the cap of {settings['cap_nats']:.2f} nats count as the cap.")
+        cap = loss.amount(f"{settings['cap']:.2f}")
+        out.print(f"{capped} prompt losses above the cap of {cap} count as the cap.")
     if result["differences"]:
         out.print(_differences(result))
 
 
 def leaderboard(result: dict[str, Any]) -> Table:
     """One row a forecast, best first."""
-    judged = result["settings"]["tolerance_nats"] is not None
+    judged = result["settings"]["tolerance"] is not None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("forecast", overflow="fold", min_width=24)
@@ -112,8 +119,8 @@ def leaderboard(result: dict[str, Any]) -> Table:
 
 
 def _row(entry: dict[str, Any], more: bool, judged: bool) -> list[str]:
-    kl, metrics, worst = entry["kl_nats"], entry["metrics"], entry["worst_slice"]
-    row = [str(entry["rank"]), entry["name"], nats(kl["mean"]), f"{kl['lo']:.3f}…{kl['hi']:.3f}"]
+    loss, metrics, worst = entry["loss"], entry["metrics"], entry["worst_slice"]
+    row = [str(entry["rank"]), entry["name"], nats(loss["mean"]), f"{loss['lo']:.3f}…{loss['hi']:.3f}"]
     if more:
         row += [nats(metrics[name], 2) for name in ("top1_agreement", "tv", "kl_bits_per_byte")]
         row.append(nats(entry["tail"]["q99"], 2))

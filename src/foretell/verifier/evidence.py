@@ -1,0 +1,317 @@
+"""The files of one attempt against what was signed about them, in the order in which things happened.
+
+Every function checks one thing, returns a line that says what was found, and raises where it does not hold.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from foretell.base.canonical import digest_bytes, digest_file
+from foretell.base.errors import ForgeryError
+from foretell.base.files import MANIFEST
+from foretell.distributions import Distributions
+from foretell.evaluation import score
+from foretell.forecasters.program import load_program
+from foretell.suites import Suite
+from foretell.verifier.layout import (
+    FORECAST,
+    OPENED,
+    OPENINGS,
+    PROGRAM,
+    SCORE,
+    SEALED,
+    TRUTH,
+    attempt_folder,
+    cards_file,
+)
+from foretell.verifier.prompts import (
+    Cards,
+    Opening,
+    check_openings,
+    draw_indices,
+    opened_suite,
+    read_openings,
+)
+from foretell.verifier.record import Attempt, Record
+from foretell.verifier.verdict import UNSAFE, Outcome, derive, helpers_in
+
+#: Numbers computed again may differ by rounding: another processor adds in another order.
+_RELATIVE, _ABSOLUTE = 1e-5, 1e-8
+_BITS = 8
+
+
+@dataclass
+class Evidence:
+    """The files of one attempt, and the log that speaks about them."""
+
+    root: Path
+    record: Record
+    attempt: Attempt
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return attempt_folder(self.root, self.attempt.number)
+
+    def seal(self) -> str:
+        """The prompts were drawn as the charter's pool and the rule say, and none was used before."""
+        number, pool = self.attempt.number, self.attempt.charter.pool
+        used = self.record.used(pool.commitment, before=number)
+        expected = draw_indices(
+            self.cards, used, self.attempt.charter.draw.prompts, self.attempt.charter_digest, number
+        )
+        drawn = tuple(self.attempt.steps["seal"]["indices"])
+        if reused := used & set(drawn):
+            raise self._forged("a prompt that an earlier attempt used", f"index {min(reused)}", "fresh prompts")
+        if drawn != expected:
+            raise self._forged("prompts that were chosen, not drawn", drawn[:8], expected[:8])
+        self._match("seal", SEALED)
+        return f"{len(drawn)} of {pool.prompts} prompts, drawn by rule, none of the {len(used)} used before"
+
+    def open(self) -> str:
+        """The file that the team got is the one that was signed."""
+        self._match("open", OPENED)
+        return "prompts handed to the team, after they were sealed"
+
+    def commit(self) -> str:
+        """The forecast or program is the one that was committed, in time, before anything was revealed."""
+        entry, deadline = self.attempt.steps["commit"], self.attempt.charter.track.deadline
+        if entry.time > deadline:
+            raise self._forged("a commitment after the deadline", entry.time.isoformat(), deadline.isoformat())
+        if self.attempt.charter.track.kind == "blind":
+            program = load_program(self.folder / PROGRAM)
+            self._same("another program than was committed", program.digest, entry.digest(PROGRAM))
+            return f"program of {_BITS * program.size_bytes:,} bits, committed at entry {entry.index}"
+        self._match_folder("commit", FORECAST)
+        return f"forecast {entry['name']!r}, committed at entry {entry.index}, before the reveal"
+
+    def run(self) -> str:
+        """The program that was run is the one that was committed, and its forecast is the one that is here."""
+        entry, committed = self.attempt.steps["run"], self.attempt.steps["commit"]
+        self._same("another program was run", entry["program"].get("program"), committed.digest(PROGRAM))
+        mark = " WITHOUT A SANDBOX" if entry["program"].get("sandbox") == UNSAFE else ""
+        if self.attempt.failed:
+            return f"the program gave no forecast{mark}: {entry['outcome']}"
+        self._match_folder("run", FORECAST)
+        source = self._forecast.manifest["source"]
+        self._same("a forecast of another program", source.get("program"), committed.digest(PROGRAM))
+        return f"run in {source['sandbox']}{mark}"
+
+    def reveal(self) -> str:
+        """The prompts are the sealed ones, the truth is about them, and of the target that the charter names."""
+        entry, charter = self.attempt.steps["reveal"], self.attempt.charter
+        self._match("reveal", OPENINGS)
+        drawn = self.attempt.steps["seal"]["indices"]
+        check_openings(self._openings, self.cards, drawn, str(self.folder / OPENINGS))
+        texts = [opening.text_digest for opening in self._openings]
+        self._same("texts that the log does not name", texts, entry["texts"])
+        self._check_fresh(texts)
+        self._match_folder("reveal", TRUTH)
+        truth = self._truth
+        if differences := charter.target.differences(truth.manifest["source"]):
+            raise self._forged("a truth of another target", "; ".join(differences), "the charter's target")
+        self._same("a truth of another target than was signed", truth.manifest["source"], entry["target"])
+        if charter.target.future is not None:
+            self._check_prospective(str(truth.manifest["source"]["weights"]))
+        self._check_questions(truth)
+        self._check_questions(self._forecast)
+        return f"truth of {truth.name}, {len(truth)} positions of the sealed prompts"
+
+    def judge(self) -> str:
+        """The score comes out again from truth and forecast, and so does the verdict."""
+        entry = self.attempt.steps["judge"]
+        told = None
+        if not self.attempt.failed:
+            self._match("judge", SCORE)
+            told = json.loads(self._read(self.folder / SCORE))
+            again = score_attempt(self.attempt, self._truth, self._forecast)
+            if difference := next(differences(told, again), None):
+                raise self._forged("a score that does not come out again", *difference)
+        outcome = self.outcome(told)
+        self._same(
+            "a verdict that does not follow",
+            [entry["decision"], entry["reasons"]],
+            [outcome.decision, list(outcome.reasons)],
+        )
+        return f"{outcome.decision}: " + "; ".join(outcome.reasons)
+
+    def outcome(self, told: dict[str, Any] | None) -> Outcome:
+        """What the attempt comes to, given its score."""
+        commit, run = self.attempt.steps["commit"], self.attempt.steps.get("run")
+        found: set[str] = set()
+        program = None
+        if self.attempt.charter.track.kind == "blind":
+            loaded = load_program(self.folder / PROGRAM)
+            found |= set(loaded.helpers)
+            program = {"size_bytes": loaded.size_bytes}
+        if not self.attempt.failed:
+            found |= helpers_in(self._forecast.manifest["source"])
+        return derive(
+            self.attempt.charter,
+            declared=[str(name) for name in commit["helpers"]],
+            found=found,
+            target=self.attempt.steps["reveal"]["target"] if "reveal" in self.attempt.steps else None,
+            program=program,
+            failure=str(run["outcome"]) if run is not None and self.attempt.failed else None,
+            score=told,
+        )
+
+    @cached_property
+    def suite(self) -> Suite:
+        """The attempt's prompts, once revealed."""
+        return opened_suite(self._openings, self.attempt.charter, self.attempt.number)
+
+    @cached_property
+    def cards(self) -> Cards:
+        """The pool's cards."""
+        path = cards_file(self.root, self.attempt.charter.pool.commitment)
+        return Cards.parse(self._read(path), self.attempt.charter.pool.commitment, str(path))
+
+    @cached_property
+    def _openings(self) -> list[Opening]:
+        path = self.folder / OPENINGS
+        return read_openings(self._read(path), str(path))
+
+    @cached_property
+    def _truth(self) -> Distributions:
+        return Distributions(self.folder / TRUTH)
+
+    @cached_property
+    def _forecast(self) -> Distributions:
+        return Distributions(self.folder / FORECAST)
+
+    def _check_fresh(self, texts: list[str]) -> None:
+        earlier = self.record.revealed_texts(before=self.attempt.number)
+        if reused := [text for text in texts if text in earlier]:
+            raise self._forged(
+                "a text that an earlier attempt used", f"{reused[0]} of attempt {earlier[reused[0]]}", "fresh prompts"
+            )
+
+    def _check_prospective(self, weights: str) -> None:
+        """The target was in the log nowhere before the forecast was."""
+        before = self.record.entries[: self.attempt.steps["commit"].index]
+        for entry in before:
+            if weights in repr(entry.statement.predicate):
+                raise self._forged("a target that was known before the forecast", f"entry {entry.index}", weights)
+
+    def _check_questions(self, distributions: Distributions) -> None:
+        """The distributions are about the sealed prompts, read by the target's own tokenizer."""
+        where = str(distributions.folder)
+        expected = [
+            (p.id, p.slice, p.weight, p.cluster, p.text, distributions.vocabulary.encode(p.text)) for p in self.suite
+        ]
+        got = [(p.id, p.slice, p.weight, p.document, p.text, p.token_ids) for p in distributions.prompts]
+        if got != expected:
+            wrong = next((e[0] for g, e in zip(got, expected, strict=False) if g != e), f"{len(got)} prompts")
+            raise self._forged("distributions about other prompts", f"{where}: {wrong}", "the sealed prompts")
+        self._same(
+            "distributions over another vocabulary",
+            distributions.vocabulary.digest,
+            self.attempt.charter.target.tokenizer,
+        )
+
+    def _read(self, path: Path) -> bytes:
+        if path.is_symlink() or not path.is_file():
+            raise self._forged("a missing file", str(path), "the file that the log names")
+        return path.read_bytes()
+
+    def _match(self, step: str, name: str) -> None:
+        digest = digest_bytes(self._read(self.folder / name))
+        self._same(f"another {name} than was signed", digest, self.attempt.steps[step].digest(name))
+
+    def _match_folder(self, step: str, name: str) -> None:
+        """A folder is named by the digest of its manifest, and its manifest names every other file."""
+        manifest = self.folder / name / MANIFEST
+        self._same(
+            f"another {name} than was signed",
+            digest_bytes(self._read(manifest)),
+            self.attempt.steps[step].digest(name),
+        )
+        check_folder(self.folder / name)
+
+    def _same(self, what: str, got: Any, expected: Any) -> None:
+        if got != expected:
+            raise self._forged(what, got, expected)
+
+    def _forged(self, what: str, got: Any, expected: Any) -> ForgeryError:
+        return ForgeryError(
+            what,
+            where=f"attempt {self.attempt.number}",
+            got=str(got),
+            expected=str(expected),
+            fix="This is not what was signed; ask both sides for their copies.",
+        )
+
+
+def score_attempt(attempt: Attempt, truth: Distributions, forecast: Distributions) -> dict[str, Any]:
+    """The content of score.json as the charter's rules make it."""
+    return score(truth, [forecast], settings=attempt.charter.score_settings(), judging=attempt.charter.judge_settings())
+
+
+def check_folder(folder: Path, besides: AbstractSet[str] = frozenset()) -> None:
+    """Every file is what the manifest says, none is missing and none is there besides.
+
+    Args:
+        besides: files that the manifest need not name.
+
+    Raises:
+        ForgeryError: as said, or a name that leads out of the folder.
+    """
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    named = dict(manifest.get("files", {}))
+    found = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    names = {path.relative_to(folder).as_posix() for path in found} - {MANIFEST}
+
+    def refuse(what: str, name: str, got: str, expected: str) -> None:
+        raise ForgeryError(
+            what,
+            where=f"{folder.name}/{name}",
+            got=got,
+            expected=expected,
+            fix="Ask for the folder as it was published.",
+        )
+
+    for name in named:
+        if name.startswith("/") or "\\" in name or ".." in name.split("/"):
+            refuse("a path that leads out of the folder", MANIFEST, repr(name), "names inside the folder")
+    for path in found:
+        if path.is_symlink() or not path.is_file():
+            refuse("a link or device", path.relative_to(folder).as_posix(), "no plain file", "plain files only")
+    for name in sorted(names - set(named) - besides):
+        refuse("a file that the manifest does not name", name, "a file", "none")
+    for name, digest in sorted(named.items()):
+        got = digest_file(folder / name) if name in names else "no file"
+        if got != digest:
+            refuse("a file that is not what was signed", name, got, digest)
+
+
+def differences(told: Any, again: Any, path: str = "score") -> Iterator[tuple[str, str]]:
+    """Where two values differ by more than rounding: (found, expected) in words. Folder names and makers don't count.
+
+    >>> list(differences({"a": [1.0, 2.0]}, {"a": [1.0, 2.1]}))
+    [('score.a[1] = 2.0', '2.1')]
+    """
+    if isinstance(told, dict) and isinstance(again, dict) and told.keys() == again.keys():
+        for key in told:
+            if key != "made_by":
+                yield from differences(told[key], again[key], f"{path}.{key}")
+    elif isinstance(told, list) and isinstance(again, list) and len(told) == len(again):
+        for index, (a, b) in enumerate(zip(told, again, strict=True)):
+            yield from differences(a, b, f"{path}[{index}]")
+    elif _is_number(told) and _is_number(again):
+        if not math.isclose(told, again, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
+            yield f"{path} = {told}", str(again)
+    elif told != again:
+        yield f"{path} = {told}", str(again)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,80 @@
+"""What an attempt's evidence decides: the score's own verdict, unless the attempt is not admissible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from foretell.verdicts.charter import Charter
+
+#: What a model's record has, wherever it stands in a forecast's source.
+_MODEL_FIELDS = {"weights", "tokenizer"}
+UNSAFE = "none (unsafe)"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attempt came to.
+
+    Attributes:
+        decision: pass, fail, inconclusive or inadmissible.
+    """
+
+    decision: str
+    reasons: tuple[str, ...]
+
+
+def helpers_in(source: Any) -> set[str]:
+    """The AI systems that a forecast's own record names, however deep: models, and declared helpers.
+
+    >>> sorted(helpers_in({"members": [{"model": {"name": "m", "weights": "w", "tokenizer": "t"}}], "helpers": ["x"]}))
+    ['m w', 'x']
+    """
+    return set(_helpers(source))
+
+
+def _helpers(source: Any) -> Iterator[str]:
+    if isinstance(source, Mapping):
+        if source.keys() >= _MODEL_FIELDS:
+            yield f"{source.get('name', 'a model')} {source['weights']}"
+        yield from (str(name) for name in source.get("helpers", ()))
+        for value in source.values():
+            yield from _helpers(value)
+    elif isinstance(source, list):
+        for value in source:
+            yield from _helpers(value)
+
+
+def derive(
+    charter: Charter,
+    *,
+    declared: list[str],
+    found: set[str],
+    target: Mapping[str, Any] | None,
+    program: Mapping[str, Any] | None,
+    failure: str | None,
+    score: Mapping[str, Any] | None,
+) -> Outcome:
+    """The outcome of an attempt from its parts.
+
+    Args:
+        declared: helpers that the commitment names; found: those that the forecast or the program itself names.
+        target: identity of the target, once revealed.
+        program: size and sandbox of a blind program.
+        failure: why the program gave no forecast.
+        score: content of score.json, where there is a forecast.
+    """
+    reasons = [f"undeclared helper: {name}" for name in sorted(found - set(declared))]
+    if charter.helpers.rule == "none":
+        reasons += [f"the charter allows no helper: {name}" for name in sorted(set(declared))]
+    if target is not None:
+        reasons += [f"the target helped to forecast itself: {n}" for n in sorted(found) if target["weights"] in n]
+    if program is not None and charter.blind is not None and program["size_bytes"] > charter.blind.size_budget_bytes:
+        reasons.append(f"the program has {program['size_bytes']} bytes, over {charter.blind.size_budget_bytes}")
+    if failure is not None:
+        reasons.append(f"the program gave no forecast: {failure}")
+    if reasons or score is None:
+        return Outcome("inadmissible", tuple(reasons or ("there is no score",)))
+    verdict = score["forecasts"][0]["verdict"]
+    return Outcome(verdict["decision"], tuple(verdict["reasons"]))

@@ -1,0 +1,210 @@
+"""Everything that a published folder or a ledger claims, checked again from its bytes: READ THIS FIRST in this folder.
+
+No network, no model, no trust in whoever wrote the folder. What is trusted: SHA-256, Ed25519, and that the evaluator's
+key is the evaluator's, which only somebody who knows that key from elsewhere can say (`evaluator`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from foretell.base.canonical import digest_file
+from foretell.base.errors import ForetellError, ForgeryError
+from foretell.base.files import MANIFEST, read_manifest
+from foretell.base.progress import Progress, quiet
+from foretell.ledger import Ledger, check_timestamp, leaf_hash, open_checkpoint, tree_root
+from foretell.verifier.evidence import Evidence, check_folder
+from foretell.verifier.layout import LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, timestamp_file
+from foretell.verifier.record import ORDER, Record, replay
+from foretell.verifier.single import check_single
+from foretell.verifier.verdict import UNSAFE
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        holds: None where it could not be looked at; `detail` says why.
+    """
+
+    name: str
+    holds: bool | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a verifier knows from elsewhere than the folder.
+
+    Attributes:
+        evaluator: the evaluator's verifier key, as he told it to the world.
+        checkpoint: a checkpoint of this log that was kept earlier: the log must be a continuation of it.
+        authorities: PEM certificates of timestamp authorities.
+        opening: one prompt that the evaluator opened alone.
+    """
+
+    evaluator: str | None = None
+    checkpoint: bytes | None = None
+    authorities: bytes | None = None
+    opening: bytes | None = None
+
+
+def verify(folder: Path, outside: Outside | None = None, progress: Progress = quiet) -> list[Check]:
+    """Check a published folder, or a ledger's.
+
+    Returns:
+        Every check in order. The folder verifies if none has `holds` False. After one that does not hold, the checks
+        that stand on it are not made, and say so.
+    """
+    outside = outside or Outside()
+    steps: list[tuple[str, Callable[[], str]]] = []
+    published = (folder / MANIFEST).is_file()
+    state: dict[str, Record] = {}
+
+    def log() -> str:
+        state["record"] = replay(Ledger(folder / LOG))
+        return _log_line(state["record"])
+
+    if published:
+        steps.append(("files", lambda: _check_published(folder)))
+    steps.append(("log", log))
+    checks = list(_run(steps))
+    if all(check.holds for check in checks):
+        record = state["record"]
+        later = [*_outside_steps(folder, record, outside), *_attempt_steps(folder, record, published)]
+        for number, check in enumerate(_run(later), 1):
+            checks.append(check)
+            progress("verifying", number, len(later))
+    else:
+        checks.append(Check("attempts", None, "not looked at: they stand on what does not hold"))
+    return checks
+
+
+def _run(steps: Iterable[tuple[str, Callable[[], str]]]) -> Iterator[Check]:
+    """Make the checks; after the first of one name's group that fails, the group's others are not made."""
+    broken: set[str] = set()
+    for name, step in steps:
+        group = name.partition(":")[0]
+        if group in broken:
+            yield Check(name, None, "not looked at: it stands on what does not hold")
+            continue
+        try:
+            yield Check(name, True, step())
+        except ForetellError as error:
+            broken.add(group)
+            yield Check(name, False, str(error))
+        except Exception as error:  # what a forger made may break any reader; then it does not verify
+            broken.add(group)
+            yield Check(name, False, f"unreadable: {type(error).__name__}: {error}")
+
+
+def _check_published(folder: Path) -> str:
+    """The manifest names every file but those of the entry that signs the manifest: the last one."""
+    manifest = read_manifest(folder, PUBLISHED_SCHEMA)
+    ledger = Ledger(folder / LOG)
+    last = ledger.size - 1
+    signed_later = {f"{LOG}/entries/{last:08d}.json", f"{LOG}/checkpoints/{last + 1:08d}.note"}
+    check_folder(folder, besides=signed_later)
+    record = replay(ledger)
+    entry = record.entries[-1]
+    if entry.step != "publish":
+        raise _forged("a folder whose last step is not its publication", entry.step, "publish")
+    got, expected = digest_file(folder / MANIFEST), entry.digest(MANIFEST)
+    if got != expected:
+        raise _forged("another manifest than was signed", got, expected)
+    return f"{len(manifest['files'])} files, each as the signed manifest says"
+
+
+def _log_line(record: Record) -> str:
+    signers = {entry.signer.id for entry in record.entries}
+    return (
+        f"{len(record.entries)} entries, each signed, in its place and under a signed checkpoint, by "
+        + " and ".join(sorted(signers))
+    )
+
+
+def _outside_steps(folder: Path, record: Record, outside: Outside) -> Iterator[tuple[str, Callable[[], str]]]:
+    def evaluator() -> str:
+        strangers = [c.evaluator.key for c in record.charters.values() if c.evaluator.key != outside.evaluator]
+        if strangers:
+            raise _forged("a charter of another evaluator", strangers[0], str(outside.evaluator))
+        return "the charters are signed by the evaluator that you named"
+
+    def continuation() -> str:
+        assert outside.checkpoint is not None
+        ledger = Ledger(folder / LOG)
+        old, _ = open_checkpoint(outside.checkpoint, [entry.signer for entry in record.entries])
+        leaves = [leaf_hash(entry) for entry in ledger.entries]
+        if old.origin != ledger.origin:
+            raise _forged("another log", ledger.origin, old.origin)
+        if old.size > len(leaves):
+            raise _forged("a log whose tail was cut", f"{len(leaves)} entries", f"at least {old.size}")
+        if tree_root(leaves[: old.size]) != old.root:
+            raise _forged("a log that was forked", tree_root(leaves[: old.size]).hex(), old.root.hex())
+        return f"continues the checkpoint of {old.size} entries that you kept"
+
+    if outside.evaluator is not None:
+        yield "evaluator", evaluator
+    if outside.checkpoint is not None:
+        yield "continuation", continuation
+    if outside.opening is not None:
+        yield "opening", partial(check_single, outside.opening, record)
+    for size in _stamped(folder):
+        yield f"timestamp {size}", partial(_check_timestamp, folder, size, record, outside)
+
+
+def _stamped(folder: Path) -> list[int]:
+    return sorted(int(path.stem) for path in (folder / TIMESTAMPS).glob("*.tsr"))
+
+
+def _check_timestamp(folder: Path, size: int, record: Record, outside: Outside) -> str:
+    if outside.authorities is None:
+        return "there, but no authority's certificate was given to check it with"
+    token = timestamp_file(folder, size).read_bytes()
+    stamped = check_timestamp(token, Ledger(folder / LOG).checkpoint(size), outside.authorities)
+    claimed = record.entries[size - 1].time
+    if stamped < claimed:
+        raise _forged("an entry dated after its own timestamp", claimed.isoformat(), stamped.isoformat())
+    return f"the first {size} entries existed at {stamped.isoformat()}"
+
+
+def _attempt_steps(folder: Path, record: Record, published: bool) -> Iterator[tuple[str, Callable[[], str]]]:
+    only = record.entries[-1]["attempt"] if published else None
+    for attempt in record.attempts:
+        group = f"attempt {attempt.number}"
+        if published and attempt.number != only:
+            continue
+        if not attempt_folder(folder, attempt.number).is_dir():
+            yield f"{group}: files", partial(_missing, group)
+            continue
+        evidence = Evidence(folder, record, attempt)
+        for step in ORDER[attempt.charter.track.kind]:
+            if step in attempt.steps and step != "publish":
+                yield f"{group}: {step}", getattr(evidence, step)
+
+
+def _missing(group: str) -> str:
+    raise _forged("an attempt without its files", group, "the files that its steps name")
+
+
+def _forged(what: str, got: str, expected: str) -> ForgeryError:
+    return ForgeryError(
+        what,
+        where="the folder",
+        got=got,
+        expected=expected,
+        fix="Do not rely on this folder; ask for the one that was published.",
+    )
+
+
+def unsafe_attempts(record: Record) -> list[int]:
+    """Attempts whose program was run without a sandbox: marked so for ever."""
+    return [
+        attempt.number
+        for attempt in record.attempts
+        if "run" in attempt.steps and attempt.steps["run"]["program"].get("sandbox") == UNSAFE
+    ]
