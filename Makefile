@@ -21,7 +21,7 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 
 $(TEST): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) "torch==2.13.0"
-	$(PIP) --editable '.[models,endpoint,train]' --group test
+	$(PIP) --editable '.[models,endpoint,sandbox,timestamps,train]' --group test
 	touch $@ $(CORE)
 
 demo: $(CORE)  ## Forecast the shipped tiny target with every reference; leaderboard and report

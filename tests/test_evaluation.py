@@ -17,7 +17,7 @@ from foretell.evaluation import collect, make_forecast, score
 from foretell.scoring import ScoreSettings
 from foretell.suites import Suite
 from foretell.targets.target import Target
-from foretell.verdicts.scorecard import JudgeSettings
+from foretell.verdicts.judging import JudgeSettings
 
 Read = Callable[[Path], dict[str, bytes]]
 
@@ -78,7 +78,7 @@ def test_every_kind_tells_the_same_truth(
 def test_the_ranking_and_the_best_that_can_be(
     tiny_truth: Distributions, tiny_forecasts: dict[str, Distributions]
 ) -> None:
-    result = score(tiny_truth, list(tiny_forecasts.values()), judging=JudgeSettings(tolerance_nats=0.5))
+    result = score(tiny_truth, list(tiny_forecasts.values()), judging=JudgeSettings(tolerance=0.5))
     entries = {entry["name"]: entry for entry in result["forecasts"]}
     assert result["forecasts"][0]["name"] == "model:tiny"
     # The floor costs the copy about ε.
@@ -234,7 +234,7 @@ def test_a_tolerance_under_the_noise_floor(
     tiny_truth: Distributions, tiny_forecasts: dict[str, Distributions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(tiny_truth.manifest, "noise_floor", {"kl_nats": 1e-3, "max_kl_nats": 1e-3, "method": "test"})
-    judging = JudgeSettings(tolerance_nats=5e-4)
+    judging = JudgeSettings(tolerance=5e-4)
     with pytest.raises(ToleranceError, match=r"got 0.0005 nats, expected .*noise floor of 0.001 nats"):
         score(tiny_truth, [tiny_forecasts["uniform"]], tmp_path / "run", judging=judging)
     assert list(tmp_path.iterdir()) == []

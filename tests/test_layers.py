@@ -26,6 +26,8 @@ LAYERS = (
     "organisms",
     "reports",
     "evaluation",
+    "attempts",
+    "verifier",
     "cli",
 )
 HEAVY, HEAVY_FOLDERS = ("torch", "transformers"), ("targets", "organisms")

@@ -2,7 +2,7 @@
 
 truth    = collect(open_target("tiny"), load_suite("foretell-300"), Path("truth"))
 forecast = make_forecast(forecaster, truth.prompts, truth.vocabulary, Path("forecast"), suite=truth.manifest["suite"])
-result   = score(truth, [forecast], Path("run"), judging=JudgeSettings(tolerance_nats=0.5))
+result   = score(truth, [forecast], Path("run"), judging=JudgeSettings(tolerance=0.5))
 write_report(Path("run"), Path("report.html"))
 """
 
@@ -31,10 +31,11 @@ from foretell.scoring import ScoreSettings
 from foretell.suites import Suite
 from foretell.targets import collection
 from foretell.targets.target import Target
+from foretell.verdicts.judging import JudgeSettings
 from foretell.verdicts.measure import measure, tail_name, truth_record, unique_names, worst_first
+from foretell.verdicts.noise import require_resolvable
 from foretell.verdicts.run_folder import RunWriter
-from foretell.verdicts.scorecard import JudgeSettings, scorecard
-from foretell.verdicts.tolerance import require_resolvable
+from foretell.verdicts.scorecard import scorecard
 
 #: Positions of a forecast that go into one shard.
 _FORECAST_SHARD_ROWS = 512
@@ -142,7 +143,13 @@ def score(
         VocabularyError, DistributionError: truth and forecast are not about the same positions.
     """
     settings, judging = settings or ScoreSettings(), judging or JudgeSettings()
-    require_resolvable(judging.tolerance_nats, truth.manifest["noise_floor"], str(truth.folder))
+    require_resolvable(
+        judging.tolerance,
+        truth.manifest["noise_floor"],
+        str(truth.folder),
+        metric=judging.metric,
+        slices=judging.slices.values(),
+    )
     named = unique_names(forecasts)
     run = RunWriter(out) if out is not None else None
     try:
@@ -151,7 +158,11 @@ def score(
         ]
         result = scorecard(truth_record(truth, measured[0], settings), measured, settings, judging, tail_name(tail))
         if run is not None:
-            run.finish(result, truth, {scores.name: (named[scores.name], worst_first(scores)) for scores in measured})
+            run.finish(
+                result,
+                truth,
+                {scores.name: (named[scores.name], worst_first(scores, judging.metric)) for scores in measured},
+            )
     except BaseException:
         if run is not None:
             run.abandon()

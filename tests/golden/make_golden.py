@@ -17,7 +17,7 @@ from foretell.distributions import Distributions, DistributionWriter, TokenizedP
 from foretell.evaluation import score
 from foretell.suites import Prompt, Suite, save_suite
 from foretell.targets.collection import tokenize
-from foretell.verdicts.scorecard import JudgeSettings
+from foretell.verdicts.judging import JudgeSettings
 
 SEED, LISTED, SHARDS = 20261123, 5, 2
 PROMPTS = (
@@ -79,7 +79,7 @@ def main(out: Path) -> None:
     prompts = tokenize(suite, vocabulary.encode, None)
     truth = write_distributions(out / "truth", "truth", suite, prompts, vocabulary, SEED)
     forecast = write_distributions(out / "forecast", "forecast", suite, prompts, vocabulary, SEED + 1)
-    score(truth, [forecast], out / "run", judging=JudgeSettings(tolerance_nats=1.0))
+    score(truth, [forecast], out / "run", judging=JudgeSettings(tolerance=1.0))
     tokenizer.unlink()
 
 

@@ -15,7 +15,7 @@ from foretell.evaluation import score
 from foretell.reports import write_report
 from foretell.suites import Prompt, load_suite
 from foretell.targets.collection import tokenize
-from foretell.verdicts.scorecard import JudgeSettings
+from foretell.verdicts.judging import JudgeSettings
 
 VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if path.name.startswith("v"))
 #: What was written, said once more: the files must not change, nor may how they are read.
@@ -60,7 +60,7 @@ def test_the_score_is_still_the_same() -> None:
     written = json.loads(
         check_file(golden / "run", "score.json", read_manifest(golden / "run", "foretell.run/1")).read_text()
     )
-    judging = JudgeSettings(tolerance_nats=1.0)
+    judging = JudgeSettings(tolerance=1.0)
     today = score(Distributions(golden / "truth"), [Distributions(golden / "forecast")], judging=judging)
     assert written["schema"] == today["schema"] == "foretell.score/1"
     then, now = written["forecasts"][0], today["forecasts"][0]

@@ -19,7 +19,7 @@ from foretell.reports import write_report
 from foretell.reports.figures import figure
 from foretell.suites import Prompt, Suite
 from foretell.targets.target import TargetIdentity
-from foretell.verdicts.scorecard import JudgeSettings
+from foretell.verdicts.judging import JudgeSettings
 
 from .markup import Page
 from .run_folder import sentences
@@ -98,7 +98,7 @@ def test_the_report_of_a_real_run(target: SmallTarget, tmp_path: Path, kind: str
         make_forecast(forecaster, truth.prompts, truth.vocabulary, tmp_path / str(i), suite=suite)
         for i, forecaster in enumerate(forecasters)
     ]
-    result = score(truth, forecasts, tmp_path / "run", judging=JudgeSettings(tolerance_nats=tolerance))
+    result = score(truth, forecasts, tmp_path / "run", judging=JudgeSettings(tolerance=tolerance))
     write_report(tmp_path / "run", tmp_path / "report.html")
     page = Page.read(tmp_path / "report.html")
     assert json.loads((tmp_path / "run" / "score.json").read_text(encoding="utf-8")) == result

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from foretell.reports import sentences
+from foretell.reports.judged import completed
 from foretell.reports.sentences import headline, pair, uniform_nats
 
 from .run_folder import build_run
@@ -18,7 +19,7 @@ from .run_score import Plan
 
 
 def score_of(run: Path) -> dict[str, Any]:
-    return dict(json.loads((run / "score.json").read_text(encoding="utf-8")))
+    return completed(json.loads((run / "score.json").read_text(encoding="utf-8")))
 
 
 def test_the_headline_is_the_best_that_is_no_reference(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ import pytest
 
 from foretell.base.errors import InputError
 from foretell.scoring import COLUMNS, ScoreSettings
-from foretell.verdicts.scorecard import JudgeSettings, PromptScores, scorecard
+from foretell.verdicts.judging import JudgeSettings
+from foretell.verdicts.scorecard import PromptScores, scorecard
 
 SLICES = ("code", "prose")
-TRUTH = {"name": "t", "vocabulary": 100, "slices": dict.fromkeys(SLICES, 20)}
+NOISE = {"kl_nats": 2e-6, "max_kl_nats": 3e-6, "method": "made up"}
+TRUTH = {"name": "t", "vocabulary": 100, "slices": dict.fromkeys(SLICES, 20), "noise_floor": NOISE}
 
 
 def scores_of(name: str, kl: np.ndarray, hi: np.ndarray | None = None, **changed: list[float]) -> PromptScores:
@@ -54,7 +56,7 @@ def test_forecasts_are_ranked_and_compared() -> None:
     [(NEAR, 2.0, "pass"), (FAR, 0.2, "fail"), (FAR, 1.5, "inconclusive"), (FAR, None, "unjudged")],
 )
 def test_the_verdict_is_that_of_the_bounds(kl: np.ndarray, tolerance: float | None, decision: str) -> None:
-    entry = card(scores_of("f", kl), tolerance_nats=tolerance)["forecasts"][0]
+    entry = card(scores_of("f", kl), tolerance=tolerance)["forecasts"][0]
     assert entry["verdict"]["decision"] == decision
     needed = [value for name, value in entry["verdict"].items() if name not in ("decision", "reasons")]
     assert (needed[0] is not None) == (decision == "inconclusive")
@@ -69,8 +71,8 @@ def test_the_verdict_is_that_of_the_bounds(kl: np.ndarray, tolerance: float | No
 
 def test_a_judged_slice_can_fail_a_good_mean() -> None:
     kl = np.where(np.arange(40) % 2, 0.01, 1.5)
-    plain = card(scores_of("f", kl), tolerance_nats=1.4)["forecasts"][0]
-    judged = card(scores_of("f", kl), tolerance_nats=0.2, slices=("code",))["forecasts"][0]
+    plain = card(scores_of("f", kl), tolerance=1.4)["forecasts"][0]
+    judged = card(scores_of("f", kl), tolerance=0.2, slices={"code": None})["forecasts"][0]
     assert plain["worst_slice"] == {"slice": "code", "mean": pytest.approx(1.5)}
     assert judged["verdict"]["decision"] == "fail"
     assert any(reason.startswith("code: lower bound") for reason in judged["verdict"]["reasons"])
@@ -79,13 +81,13 @@ def test_a_judged_slice_can_fail_a_good_mean() -> None:
 
 def test_a_slice_that_is_not_there() -> None:
     with pytest.raises(InputError, match=r"--judge-slice: no such slice: got 'maths', expected one of code, prose"):
-        card(scores_of("f", NEAR), tolerance_nats=1.0, slices=("code", "maths"))
+        card(scores_of("f", NEAR), tolerance=1.0, slices={"code": None, "maths": 0.5})
 
 
 @pytest.mark.parametrize("cap", [0.0, -1.0, math.inf, math.nan])
 def test_a_bad_cap(cap: float) -> None:
     with pytest.raises(InputError, match="--cap: bad cap"):
-        card(scores_of("f", NEAR), cap_nats=cap)
+        card(scores_of("f", NEAR), cap=cap)
 
 
 def test_the_cap_is_log_of_the_vocabulary_unless_given() -> None:
@@ -95,14 +97,14 @@ def test_the_cap_is_log_of_the_vocabulary_unless_given() -> None:
     assert result["settings"]["cap_nats"] == math.log(100)
     assert result["forecasts"][0]["capped_prompts"] == 3
     assert result["forecasts"][0]["tail"]["worst"]["kl_nats"] == math.log(100)
-    assert card(scores_of("f", losses), cap_nats=10.0)["forecasts"][0]["capped_prompts"] == 0
+    assert card(scores_of("f", losses), cap=10.0)["forecasts"][0]["capped_prompts"] == 0
 
 
 def test_intervals_stay_intervals() -> None:
     made = scores_of("f", NEAR, NEAR + 0.2)
     del made.lo["entropy_nats"], made.hi["entropy_nats"], made.lo["expected_bytes"], made.hi["expected_bytes"]
     made.unscored = {"entropy_nats": "top k only", "expected_bytes": "top k only"}
-    entry = card(made, tolerance_nats=0.15)["forecasts"][0]
+    entry = card(made, tolerance=0.15)["forecasts"][0]
     assert entry["kl_nats"]["mean"] == {"lo": pytest.approx(NEAR.mean()), "hi": pytest.approx(NEAR.mean() + 0.2)}
     assert entry["metrics"]["kl_bits_per_byte"] == {"unscored": "top k only"}
     assert entry["approximate"] == {"unscored": "losses are known within intervals only"}

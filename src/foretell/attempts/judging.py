@@ -77,11 +77,13 @@ class Judged:
 
     Attributes:
         score: content of score.json; None where a program gave no forecast.
+        beside: what has to be read beside the decision, in words.
     """
 
     attempt: Attempt
     outcome: Outcome
     score: dict[str, Any] | None
+    beside: tuple[str, ...]
 
 
 def judge(root: Path, secret: SecretKey, *, number: int | None = None) -> Judged:
@@ -107,4 +109,4 @@ def judge(root: Path, secret: SecretKey, *, number: int | None = None) -> Judged
             subjects = {SCORE: digest_file(step.folder / SCORE)}
         outcome = evidence.outcome(score)
         step.sign(subjects, {"decision": outcome.decision, "reasons": list(outcome.reasons)})
-        return Judged(step.attempt, outcome, score)
+        return Judged(step.attempt, outcome, score, evidence.beside(score))

@@ -162,13 +162,18 @@ def status(root: Path) -> Record:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder, whole or not at all: under a temporary name, flushed, then renamed; what was there is replaced."""
+    """Copy a folder, whole or not at all: under a temporary name, flushed, then renamed; what was there is replaced.
+
+    Empty folders are left out, as no manifest could name them.
+    """
     temporary = target.with_name(f".{target.name}.partial")
     with storage_errors(target):
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(source, temporary)
-        for path in temporary.rglob("*"):
-            if path.is_file():
+        for path in sorted(temporary.rglob("*"), reverse=True):  # what is inside a folder before the folder
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+            elif path.is_file():
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
         shutil.rmtree(target, ignore_errors=True)

@@ -6,13 +6,16 @@
     │   ├── DistributionError     probabilities that are none, positions missing or twice
     │   ├── VocabularyError       another tokenizer or vocabulary, an unknown token id
     │   ├── ContextError          a prompt longer than the target can read
-    │   └── ToleranceError        a tolerance that the truth's noise floor cannot resolve
+    │   ├── ToleranceError        a tolerance that the truth's noise floor cannot resolve
+    │   ├── OrderError            a step of an attempt that is not next
+    │   └── ProgramError          a blind program that broke a limit, crashed or answered with rubbish
     ├── DamageError           3   files that are not what their manifest says
     ├── ResourceError         4   this machine lacks something
     │   ├── MissingExtraError     an optional dependency
     │   ├── StorageError          a full or read-only disk
     │   └── NetworkError          nothing reached
-    └── EndpointError         5   a server that refused, failed, timed out or cut the connection
+    ├── EndpointError         5   a server that refused, failed, timed out or cut the connection
+    └── ForgeryError          13  a signature, commitment, digest or order that does not verify
 
 Exit codes 10 (fail), 11 (inconclusive), 12 (inadmissible) and 13 (verification failed) are verdicts, not errors;
 1 is a bug of ours.
@@ -65,6 +68,14 @@ class ToleranceError(InputError):
     """A tolerance that cannot be judged with this truth."""
 
 
+class OrderError(InputError):
+    """A step of an attempt that is not the next one, or not this role's to take."""
+
+
+class ProgramError(InputError):
+    """A blind program that broke a limit, crashed, or did not answer as it should."""
+
+
 class DamageError(ForetellError):
     """A file is not what its manifest says."""
 
@@ -108,3 +119,9 @@ def missing_extra(extra: str, module: str, *, where: str) -> MissingExtraError:
         expected=f"foretell with the extra {extra!r}",
         fix=f"Run: pip install 'foretell[{extra}]'",
     )
+
+
+class ForgeryError(ForetellError):
+    """A signature, commitment, digest or order that does not verify."""
+
+    exit_code = 13

@@ -98,7 +98,8 @@ def write_manifest(folder: Path, schema: str, facts: dict[str, Any]) -> dict[str
     Returns:
         The manifest as written.
     """
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST and not p.name.startswith("."))
+    own = folder / MANIFEST
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != own and not p.name.startswith("."))
     manifest = {
         "schema": schema,
         "made_by": f"foretell {__version__}",

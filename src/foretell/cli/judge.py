@@ -25,5 +25,7 @@ def command(ledger: LedgerArgument, key: KeyOption, attempt: AttemptOption = Non
         emit_json(record | {"score": judged.score}, json_to)
     else:
         out.print(f"attempt {judged.attempt.number}: {outcome.decision}: " + "; ".join(outcome.reasons), markup=False)
+        for line in judged.beside:
+            out.print(f"  {line}", markup=False)
         out.print("next: foretell publish")
     raise typer.Exit(EXIT_CODES[outcome.decision])

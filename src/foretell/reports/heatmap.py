@@ -11,11 +11,14 @@ from typing import Any
 
 from foretell.base.files import damaged
 from foretell.reports.figures import plain
+from foretell.reports.judged import loss_of
 from foretell.reports.pieces import piece, running_text, slot_text
 from foretell.reports.run import Run
 
-#: Lower ends in nats of the colour steps after the first; the same in every report, so that pages can be compared.
+#: Lower ends of the colour steps after the first; the same in every report of a metric, so that pages can be compared.
 STEPS_NATS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+_STEPS_TV = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7)
+_STEPS_JS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4)
 _DIGITS, _PERCENT = 3, 100
 
 
@@ -43,7 +46,7 @@ class HeatMap:
 
     Attributes:
         shown: embedded prompts, the headline forecast's worst first.
-        losses: forecast → one (lo, hi) in nats a slot.
+        losses: forecast → one (lo, hi) a slot.
         each: how many of each forecast's worst prompts are embedded at least; None when all prompts are.
         openable: of how many prompts at least the tokens can be opened, for every forecast.
         data: compact JSON for the page's script.
@@ -56,23 +59,28 @@ class HeatMap:
     data: str
 
 
-def step(loss: float) -> int:
-    """The colour step of a loss in nats.
+def steps_of(metric: str) -> tuple[float, ...]:
+    """Lower ends of a metric's colour steps after the first, in its unit."""
+    return {"tv": _STEPS_TV, "js_nats": _STEPS_JS}.get(metric, STEPS_NATS)
+
+
+def step(loss: float, steps: tuple[float, ...] = STEPS_NATS) -> int:
+    """The colour step of a loss.
 
     >>> step(0.0), step(0.05), step(7.0)
     (0, 3, 7)
     """
-    return sum(loss >= bound for bound in STEPS_NATS)
+    return sum(loss >= bound for bound in steps)
 
 
-def legend() -> list[tuple[int, str]]:
-    """The colour steps with their ranges in nats.
+def legend(steps: tuple[float, ...] = STEPS_NATS) -> list[tuple[int, str]]:
+    """The colour steps with their ranges.
 
     >>> legend()[0], legend()[-1]
     ((0, 'under 0.003'), (7, '3 and more'))
     """
-    inner = [(i + 1, f"{plain(a)} to {plain(b)}") for i, (a, b) in enumerate(pairwise(STEPS_NATS))]
-    return [(0, f"under {plain(STEPS_NATS[0])}"), *inner, (len(STEPS_NATS), f"{plain(STEPS_NATS[-1])} and more")]
+    inner = [(i + 1, f"{plain(a)} to {plain(b)}") for i, (a, b) in enumerate(pairwise(steps))]
+    return [(0, f"under {plain(steps[0])}"), *inner, (len(steps), f"{plain(steps[-1])} and more")]
 
 
 def choose_prompts(run: Run, max_panels: int) -> tuple[set[str], int | None]:
@@ -122,7 +130,8 @@ def build(run: Run, headline: str, max_panels: int) -> HeatMap:
         "common": common,
         "tops": tops,
         "pieces": pieces.texts,
-        "steps": STEPS_NATS,
+        "steps": steps_of(loss_of(run.score).name),
+        "unit": loss_of(run.score).amount("").rstrip(),
     }
     openable = min(len({slot[0] for slot, panel in zip(slots, own, strict=True) if panel}) for own in tops)
     return HeatMap(shown, losses, each, openable, _script_json(data))
@@ -173,8 +182,8 @@ def _losses(
 ) -> tuple[dict[str, list[tuple[float, float]]], list[float | None]]:
     rows = {(r["forecast"], r["prompt"], r["position"]): r for r in run.positions(chosen).to_pylist()}
     found = {name: [_row(run, rows, name, slot) for slot in slots] for name in run.names}
-    losses = {name: [(row["kl_nats_lo"], row["kl_nats_hi"]) for row in own] for name, own in found.items()}
-    return losses, [row["entropy_nats_lo"] for row in found[run.names[0]]]
+    losses = {name: [(row["lo"], row["hi"]) for row in own] for name, own in found.items()}
+    return losses, [row["entropy"] for row in found[run.names[0]]]
 
 
 def _row(run: Run, rows: dict[tuple[str, str, int], Any], name: str, slot: tuple[str, int]) -> Any:

@@ -18,7 +18,7 @@
     const text = x.toFixed(places);
     return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
   };
-  const nats = (x) => (Array.isArray(x) ? `${plain(x[0])} to ${plain(x[1])}` : plain(x));
+  const range = (x) => (Array.isArray(x) ? `${plain(x[0])} to ${plain(x[1])}` : plain(x));
   const high = (x) => (Array.isArray(x) ? x[1] : x);
   const share = (x) => (x === null ? "unknown" : x === 0 ? "0%" : x === 100 ? ">99.9%" : x < 0.01 ? "<0.01%" : `${plain(x)}%`);
   const step = (loss) => data.steps.filter((bound) => loss >= bound).length;
@@ -45,12 +45,12 @@
       const loss = data.losses[f][token.dataset.s];
       token.className = `t h${step(high(loss))}${token.classList.contains("end") ? " end" : ""}`;
       token.dataset.l = plain(high(loss));
-      token.setAttribute("aria-label", `${token.textContent.trim() || "next"}: ${nats(loss)} nats off`);
-      token.title = `${nats(loss)} nats`;
+      token.setAttribute("aria-label", `${token.textContent.trim() || "next"}: ${range(loss)}${data.unit} off`);
+      token.title = `${range(loss)}${data.unit}`;
     }
     articles.sort((a, b) => high(data.means[f][b.dataset.p]) - high(data.means[f][a.dataset.p]));
     for (const article of articles) {
-      article.querySelector(".mean").textContent = nats(data.means[f][article.dataset.p]);
+      article.querySelector(".mean").textContent = range(data.means[f][article.dataset.p]);
       list.append(article);
     }
     filter();
@@ -130,7 +130,7 @@
     const context = element("p", "context", "…" + before(token).slice(-CONTEXT));
     context.append(element("mark", "", "▮"));
     const facts = element("p", "facts");
-    facts.append(element("b", "", `${nats(data.losses[f][slot])} nats`), " off");
+    facts.append(element("b", "", `${range(data.losses[f][slot])}${data.unit}`), " off");
     if (entropy !== null) facts.append(`; entropy of the truth ${plain(entropy)} nats`);
     const next = element("p", "facts", after < 0 ? "The prompt ends here." : "In the prompt, ");
     if (after >= 0) next.append(visible(data.pieces[after], "piece"), " comes next.");

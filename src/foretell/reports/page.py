@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import statistics
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ from markupsafe import Markup
 from foretell.base.errors import InputError
 from foretell.base.files import write_text_atomically
 from foretell.reports import figures, heatmap, plots, sentences
+from foretell.reports.judged import loss_of
 from foretell.reports.run import Run
 
 #: Panels (slot × forecast) that a page embeds: about 4 MB of text.
 MAX_PANELS = 24_000
 _HERE = Path(__file__).parent
 _TEMPLATE, _STYLE, _SCRIPT = "page.html.j2", "page.css", "page.js"
-_NATS = "nats a token, logarithmic axis"
 
 
 def write_report(run: Path, out: Path, *, compare: str | None = None, max_panels: int = MAX_PANELS) -> None:
@@ -51,7 +52,9 @@ def render(run: Run, chosen: str, max_panels: int = MAX_PANELS) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"plain": figures.plain, "percent": figures.percent, "figure": figures.figure}
-    environment.filters |= {"bounds": figures.bounds, "upper": figures.upper, "step": heatmap.step}
+    steps = heatmap.steps_of(loss_of(run.score).name)
+    environment.filters |= {"bounds": figures.bounds, "upper": figures.upper}
+    environment.filters |= {"step": partial(heatmap.step, steps=steps), "amount": loss_of(run.score).amount}
     script = _asset(_SCRIPT)
     return environment.get_template(_TEMPLATE).render(
         style=Markup(_asset(_STYLE)),
@@ -60,6 +63,7 @@ def render(run: Run, chosen: str, max_panels: int = MAX_PANELS) -> str:
         score=run.score,
         truth=run.score["truth"],
         settings=run.score["settings"],
+        loss=loss_of(run.score),
         forecasts=run.score["forecasts"],
         signs=sentences.SIGNS,
         known=lambda value: figures.missing(value) is None,
@@ -103,8 +107,13 @@ def _words(score: dict[str, Any], chosen: str) -> dict[str, Any]:
 
 
 def _tolerance(score: dict[str, Any]) -> list[plots.Rule]:
-    tolerance = score["settings"]["tolerance_nats"]
+    tolerance = score["settings"]["tolerance"]
     return [] if tolerance is None else [plots.Rule(tolerance, f"tolerance {figures.plain(tolerance)}")]
+
+
+def _axis(score: dict[str, Any], what: str) -> str:
+    unit = loss_of(score).unit
+    return f"{what} in {unit} a token, logarithmic axis"
 
 
 def _plots(run: Run, chosen: str) -> dict[str, Any]:
@@ -115,7 +124,7 @@ def _plots(run: Run, chosen: str) -> dict[str, Any]:
         "slice_plot": _slices(score, chosen),
         "tail_plot": plots.histograms(
             [_losses(run, forecast) for forecast in score["forecasts"]],
-            title=f"loss of a prompt in {_NATS}",
+            title=_axis(score, "loss of a prompt"),
             label="Histogram of the prompts' losses for each forecast; the marks' numbers are in the table below.",
             rules=_tolerance(score),
         ),
@@ -123,8 +132,8 @@ def _plots(run: Run, chosen: str) -> dict[str, Any]:
 
 
 def _row(name: str, record: dict[str, Any], reference: bool) -> plots.Row:
-    kl = record["kl_nats"]
-    text = f"{figures.figure(kl['mean'])} ({figures.bounds(kl)})"
+    loss = record["loss"]
+    text = f"{figures.figure(loss['mean'])} ({figures.bounds(loss)})"
     return plots.Row(name, *sentences.spread(record), text, reference)
 
 
@@ -136,10 +145,10 @@ def _ladder(score: dict[str, Any]) -> Markup:
         rows.append(plots.Row("knowing nothing (uniform)", uniform, uniform, uniform, uniform, text, reference=True))
     return plots.intervals(
         rows,
-        title=f"mean loss in {_NATS}",
+        title=_axis(score, "mean loss"),
         label="Every forecast's mean loss with its bounds, best first; the numbers are in the table below.",
         rules=_tolerance(score),
-        noise=(score["truth"]["noise_floor"] or {}).get("kl_nats"),
+        noise=score["settings"]["noise_floor"].get("value"),
     )
 
 
@@ -161,7 +170,7 @@ def _differences(score: dict[str, Any], chosen: str) -> Markup | None:
         return None
     return plots.intervals(
         rows,
-        title=f"difference in {_NATS}",
+        title=_axis(score, "difference"),
         label=f"Paired differences of {chosen} with each other forecast; the numbers are in the table below.",
         rules=[plots.Rule(0.0, "no difference")],
     )
@@ -169,10 +178,10 @@ def _differences(score: dict[str, Any], chosen: str) -> Markup | None:
 
 def _slices(score: dict[str, Any], chosen: str) -> Markup:
     record = next(forecast for forecast in score["forecasts"] if forecast["name"] == chosen)
-    ordered = sorted(record["slices"], key=lambda part: -figures.upper(part["kl_nats"]["mean"]))
+    ordered = sorted(record["slices"], key=lambda part: -figures.upper(part["loss"]["mean"]))
     return plots.intervals(
         [_row(part["slice"], part, record["reference"]) for part in ordered],
-        title=f"mean loss in {_NATS}",
+        title=_axis(score, "mean loss"),
         label=f"Mean loss of {chosen} in each slice with its bounds, worst first; the numbers are in the table below.",
         rules=_tolerance(score),
     )
@@ -188,10 +197,10 @@ def _losses(run: Run, forecast: dict[str, Any]) -> plots.Losses:
         "median": _median(run, forecast["name"]),
         "90%": figures.upper(tail["q90"]),
         "99%": figures.upper(tail["q99"]),
-        "worst": figures.upper(tail["worst"]["kl_nats"]),
+        "worst": figures.upper(tail["worst"]["loss"]),
     }
     values = [high for _, high in run.losses[forecast["name"]].values()]
-    text = f"worst {figures.figure(tail['worst']['kl_nats'])}"
+    text = f"worst {figures.figure(tail['worst']['loss'])}"
     return plots.Losses(forecast["name"], values, marks, text, forecast["reference"])
 
 
@@ -202,6 +211,6 @@ def _heat(run: Run, chosen: str, max_panels: int) -> dict[str, Any]:
         "heat_losses": heat.losses[chosen],
         "heat_means": {prompt: {"lo": lo, "hi": hi} for prompt, (lo, hi) in run.losses[chosen].items()},
         "heat_data": Markup(heat.data),
-        "legend": heatmap.legend(),
+        "legend": heatmap.legend(heatmap.steps_of(loss_of(run.score).name)),
         "medians": {name: _median(run, name) for name in run.names},
     }

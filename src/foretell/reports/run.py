@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from foretell.base.errors import InputError
 from foretell.base.files import check_file, damaged, read_manifest
+from foretell.reports.judged import completed, loss_of
 
 RUN_SCHEMA, SCORE_SCHEMA = "foretell.run/1", "foretell.score/1"
 _SCORE, _PROMPTS, _POSITIONS, _TOPS = "score.json", "prompts.parquet", "positions.parquet", "tops.parquet"
@@ -25,7 +26,7 @@ class Run:
     Attributes:
         score: the content of score.json.
         prompts: rows of prompts.parquet.
-        losses: forecast → prompt → (lo, hi): mean loss of the prompt's positions in nats, uncapped.
+        losses: forecast → prompt → (lo, hi): mean judged loss of the prompt's positions, uncapped.
     """
 
     folder: Path
@@ -52,7 +53,9 @@ class Run:
                 expected=repr(SCORE_SCHEMA),
                 fix="Score again with this version of foretell.",
             )
-        run = cls(folder, score, pq.read_table(paths[_PROMPTS]).to_pylist(), _prompt_losses(paths[_POSITIONS]))
+        score = completed(score)
+        losses = _prompt_losses(paths[_POSITIONS], loss_of(score).name)
+        run = cls(folder, score, pq.read_table(paths[_PROMPTS]).to_pylist(), losses)
         run._check()
         return run
 
@@ -62,9 +65,13 @@ class Run:
         return [forecast["name"] for forecast in self.score["forecasts"]]
 
     def positions(self, prompts: Collection[str]) -> pa.Table:
-        """Rows of positions.parquet of some prompts: forecast, prompt, position, loss, entropy of the truth."""
-        columns = ["forecast", "prompt", "position", "kl_nats_lo", "kl_nats_hi", "entropy_nats_lo"]
-        return pq.read_table(self.folder / _POSITIONS, columns=columns, filters=[("prompt", "in", list(prompts))])
+        """Rows of positions.parquet of some prompts: forecast, prompt, position, lo, hi, entropy of the truth."""
+        metric = loss_of(self.score).name
+        columns = {name: name for name in ("forecast", "prompt", "position")}
+        columns |= {f"{metric}_lo": "lo", f"{metric}_hi": "hi", "entropy_nats_lo": "entropy"}
+        path = self.folder / _POSITIONS
+        table = pq.read_table(path, columns=list(columns), filters=[("prompt", "in", list(prompts))])
+        return table.rename_columns([columns[name] for name in table.column_names])
 
     def tops(self, prompts: Collection[str]) -> pa.Table:
         """Rows of tops.parquet of some prompts."""
@@ -81,10 +88,11 @@ class Run:
                 )
 
 
-def _prompt_losses(path: Path) -> dict[str, dict[str, tuple[float, float]]]:
-    table = pq.read_table(path, columns=["forecast", "prompt", "kl_nats_lo", "kl_nats_hi"])
-    means = table.group_by(["forecast", "prompt"]).aggregate([("kl_nats_lo", "mean"), ("kl_nats_hi", "mean")])
+def _prompt_losses(path: Path, metric: str) -> dict[str, dict[str, tuple[float, float]]]:
+    low, high = f"{metric}_lo", f"{metric}_hi"
+    table = pq.read_table(path, columns=["forecast", "prompt", low, high])
+    means = table.group_by(["forecast", "prompt"]).aggregate([(low, "mean"), (high, "mean")])
     losses: dict[str, dict[str, tuple[float, float]]] = {}
     for row in means.to_pylist():
-        losses.setdefault(row["forecast"], {})[row["prompt"]] = (row["kl_nats_lo_mean"], row["kl_nats_hi_mean"])
+        losses.setdefault(row["forecast"], {})[row["prompt"]] = (row[f"{low}_mean"], row[f"{high}_mean"])
     return losses

@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 from foretell.reports.figures import bounds, figure, lower, missing, percent, plain, upper
+from foretell.reports.judged import loss_of
 
 Forecast = dict[str, Any]
 _METRICS = {
@@ -46,22 +47,22 @@ def opening(score: dict[str, Any]) -> str:
 
 def verdict(score: dict[str, Any]) -> str:
     """The decision about the headline forecast in a sentence, with the number that decided."""
-    one, tolerance = headline(score), score["settings"]["tolerance_nats"]
+    one, tolerance = headline(score), score["settings"]["tolerance"]
     which = "The best forecast" if sum(not f["reference"] for f in score["forecasts"]) > 1 else "The forecast"
     subject = f"The best reference, {one['name']}," if one["reference"] else f"{which}, {one['name']},"
-    kl = one["kl_nats"]
-    size = f"off by {figure(kl['mean'])} nats a token on average ({bounds(kl)} with {percent(kl['level'])} confidence)."
+    loss, metric = one["loss"], loss_of(score)
+    off, level = metric.amount(figure(loss["mean"])), percent(loss["level"])
+    size = f"off by {off} a token on average ({bounds(loss)} with {level} confidence)."
+    limit = "" if tolerance is None else f"the tolerance of {metric.amount(plain(tolerance))}"
     match one["verdict"]["decision"]:
         case "pass":
-            return f"{subject} meets the tolerance of {plain(tolerance)} nats. It was {size}"
+            return f"{subject} meets {limit}. It was {size}"
         case "fail":
-            return f"{subject} does not meet the tolerance of {plain(tolerance)} nats. It was {size}"
+            return f"{subject} does not meet {limit}. It was {size}"
         case "inconclusive":
             needed = one["verdict"]["prompts_needed"]
             need = f" About {needed:,} prompts in all are likely to be needed." if needed else ""
-            return (
-                f"{subject} cannot be judged yet against the tolerance of {plain(tolerance)} nats. It was {size}{need}"
-            )
+            return f"{subject} cannot be judged yet against {limit}. It was {size}{need}"
         case _:
             return f"No tolerance was set, so nothing was judged. {subject} was {size}"
 
@@ -82,7 +83,7 @@ def beside_references(score: dict[str, Any]) -> str:
     end = "did better" if reference["rank"] < one["rank"] else "did worse"
     return (
         f"The best reference, {reference['name']}, knows text but not this model, and {end}: "
-        f"{figure(reference['kl_nats']['mean'])} nats a token ({bounds(reference['kl_nats'])})."
+        f"{loss_of(score).amount(figure(reference['loss']['mean']))} a token ({bounds(reference['loss'])})."
     )
 
 
@@ -120,7 +121,7 @@ def metric_table(forecasts: list[Forecast]) -> tuple[list[tuple[str, list[str]]]
 
 def commands(score: dict[str, Any]) -> list[str]:
     """The commands that make such a run again."""
-    truth, tolerance = score["truth"], score["settings"]["tolerance_nats"]
+    truth, tolerance, metric = score["truth"], score["settings"]["tolerance"], loss_of(score).name
     suite = shlex.quote(truth["suite"]["name"])
     lines = [f"foretell collect --target {shlex.quote(truth['name'])} --suite {suite} --out truth"]
     folders = []
@@ -130,6 +131,7 @@ def commands(score: dict[str, Any]) -> list[str]:
         spec = shlex.quote(str(forecast["source"].get("name", forecast["name"])))
         lines.append(f"foretell forecast --with {spec} --suite {suite} --like truth --out {folder}")
     limit = "" if tolerance is None else f" --tolerance {tolerance:g}"
+    limit += "" if metric == "kl_nats" else f" --metric {metric}"
     lines.append(f"foretell score --truth truth {' '.join(folders)}{limit} --out run")
     return [*lines, "foretell report run -o report.html"]
 
@@ -137,12 +139,13 @@ def commands(score: dict[str, Any]) -> list[str]:
 def methods(score: dict[str, Any]) -> list[tuple[str, str]]:
     """How each bound was made and what it assumes, a sentence or two each."""
     one, settings, truth = headline(score), score["settings"], score["truth"]
-    kl, level = one["kl_nats"], percent(one["kl_nats"]["level"])
+    loss, level = one["loss"], percent(one["loss"]["level"])
+    cap = loss_of(score).amount(plain(settings["cap"]))
     found = [
         (
             "Bounds of a mean",
-            f"{kl['method']}, at {level}. Assumes that the documents are independent draws from what one wants to "
-            f"speak about; a prompt's loss counts up to {plain(settings['cap_nats'])} nats.",
+            f"{loss['method']}, at {level}. Assumes that the documents are independent draws from what one wants to "
+            f"speak about; a prompt's loss counts up to {cap}.",
         )
     ]
     if one["within_tolerance"]:
@@ -182,11 +185,22 @@ def methods(score: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(
             (
                 "Noise floor",
-                f"The model against itself ({floor['method']}): {plain(floor['kl_nats'])} nats on average, "
-                f"{plain(floor['max_kl_nats'])} at most. A loss below that says nothing about a forecast.",
+                f"The model against itself ({floor['method']}): a KL divergence of {plain(floor['kl_nats'])} nats on "
+                f"average, {plain(floor['max_kl_nats'])} at most. {_noise_of(score)}",
             )
         )
     return found
+
+
+def _noise_of(score: dict[str, Any]) -> str:
+    """What the noise means for the judged loss."""
+    noise, metric = score["settings"]["noise_floor"], loss_of(score)
+    if metric.name == "kl_nats":
+        return "A loss below that says nothing about a forecast."
+    if missing(noise) is not None:
+        return f"What that is as {metric.title} is not known."
+    amount = metric.amount(plain(noise["value"]))
+    return f"That is at most {amount} ({noise['method']}); a loss below says nothing about a forecast."
 
 
 def origin(forecast: Forecast) -> str:
@@ -207,17 +221,19 @@ def _flat(prefix: str, record: Any) -> list[tuple[str, Any]]:
 
 
 def uniform_nats(score: dict[str, Any]) -> float | None:
-    """Loss of knowing nothing, where it is no forecast of the run: log V − the truth's mean entropy."""
+    """KL divergence of knowing nothing, log V − the truth's mean entropy; None where it is a forecast of the run, or
+    where another loss was judged.
+    """
     from_run = any(
         _UNIFORM in (forecast["name"], forecast["source"].get("forecaster")) for forecast in score["forecasts"]
     )
     entropy = score["truth"]["entropy_nats"]
-    if from_run or entropy is None:
+    if from_run or entropy is None or loss_of(score).name != "kl_nats":
         return None
     return math.log(score["truth"]["vocabulary"]) - float(entropy)
 
 
 def spread(forecast: Forecast) -> tuple[float, float, float, float]:
-    """Mean (lo, hi) and bounds (lo, hi) of a forecast or slice in nats."""
-    kl = forecast["kl_nats"]
-    return lower(kl["mean"]), upper(kl["mean"]), float(kl["lo"]), float(kl["hi"])
+    """Mean (lo, hi) and bounds (lo, hi) of the judged loss of a forecast or slice."""
+    loss = forecast["loss"]
+    return lower(loss["mean"]), upper(loss["mean"]), float(loss["lo"]), float(loss["hi"])

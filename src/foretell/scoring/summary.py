@@ -131,7 +131,7 @@ def within_tolerance(losses: Losses, tolerance: float, level: float) -> Within:
 
 
 def paired_difference(a: Losses, b: Losses, level: float) -> Bounds:
-    """Mean of a's losses minus b's on the same prompts, in nats: below zero means that a was closer.
+    """Mean of a's losses minus b's on the same prompts, in their unit: below zero means that a was closer.
 
     Paired by prompt and clustered, so it can be decided where the two means' own bounds overlap.
     """
@@ -178,7 +178,7 @@ def tail_losses(losses: Losses) -> dict[str, Any]:
         place = min(int(np.searchsorted(reached, quantile - 1e-12)), len(order) - 1)
         tail[f"q{round(quantile * 100)}"] = float(losses.hi[order[place]])
     worst = int(order[-1])
-    tail["worst"] = {"prompt": losses.prompts[worst], "kl_nats": float(losses.hi[worst])}
+    tail["worst"] = {"prompt": losses.prompts[worst], "loss": float(losses.hi[worst])}
     return tail
 
 

@@ -39,7 +39,8 @@ def measure(
         if run is not None:
             run.add_positions(truth, chunk.prompts, name, positions)
         _add_prompt_means(scores, truth, chunk.prompts, positions.lo, positions.hi)
-        scores.unscored = positions.unscored
+        # A server may list more tokens at some positions than at others: what some lack is not scored.
+        scores.unscored |= positions.unscored
         done += len(chunk.prompts)
         progress(f"scoring {name}", done, len(truth.prompts))
     return scores
@@ -98,9 +99,9 @@ def tail_name(tail: Distributions | None) -> str:
     return "uniform" if tail is None else f"along {tail.name}"
 
 
-def worst_first(scores: PromptScores) -> list[str]:
+def worst_first(scores: PromptScores, metric: str = "kl_nats") -> list[str]:
     """Prompt ids by falling loss (upper end)."""
-    order = np.argsort(-np.array(scores.hi["kl_nats"]), kind="stable")
+    order = np.argsort(-np.array(scores.hi[metric]), kind="stable")
     return [scores.prompts[index][0] for index in order]
 
 

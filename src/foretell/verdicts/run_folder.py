@@ -19,9 +19,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from foretell.base.errors import InputError
-from foretell.base.files import MANIFEST, storage_errors, write_atomically, write_manifest
+from foretell.base.files import (
+    MANIFEST,
+    check_file,
+    damaged,
+    read_manifest,
+    storage_errors,
+    write_atomically,
+    write_manifest,
+)
 from foretell.distributions import Distributions
 from foretell.scoring import COLUMNS, PositionScores
+from foretell.scoring.summary import Losses
 from foretell.verdicts.tops import write_tops
 
 SCHEMA = "foretell.run/1"
@@ -97,6 +106,45 @@ class RunWriter:
         """Remove what was written."""
         self._positions.close()
         shutil.rmtree(self._part, ignore_errors=True)
+
+
+def read_score(folder: Path) -> dict[str, Any]:
+    """score.json of a run folder.
+
+    Raises:
+        InputError: not a run folder.
+        DamageError: the file is not what the manifest says.
+    """
+    path = check_file(folder, SCORE, read_manifest(folder, SCHEMA))
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def read_losses(folder: Path, forecast: str, metric: str, cap: float) -> Losses:
+    """The losses of one forecast of a run, by prompt, as they were before they were averaged.
+
+    Raises:
+        InputError: not a run folder, or the truth does not tell this metric.
+        DamageError: a file is not what the manifest says, or a prompt's positions are missing.
+    """
+    manifest = read_manifest(folder, SCHEMA)
+    paths = {name: check_file(folder, name, manifest) for name in (PROMPTS, POSITIONS)}
+    ends = [f"{metric}_{end}" for end in ("lo", "hi")]
+    table = pq.read_table(paths[POSITIONS], columns=["prompt", *ends], filters=[("forecast", "=", forecast)])
+    if any(table[end].null_count for end in ends):
+        raise InputError(
+            "a loss that this run does not tell",
+            where=f"{folder}, forecast {forecast!r}",
+            got=f"no {metric} at some positions",
+            expected="a metric that is scored at every position",
+            fix="Plan with kl_nats, or with a run against a truth that has every probability.",
+        )
+    means = table.group_by("prompt").aggregate([(end, "mean") for end in ends]).to_pylist()
+    found = {row["prompt"]: [row[f"{end}_mean"] for end in ends] for row in means}
+    rows = pq.read_table(paths[PROMPTS], columns=["id", "slice", "document", "weight"]).to_pylist()
+    if {row["id"] for row in rows} != set(found):
+        raise damaged(paths[POSITIONS], f"losses of {len(found)} prompts", f"losses of the {len(rows)} of {PROMPTS}")
+    low, high = np.array([found[row["id"]] for row in rows], np.float64).T
+    return Losses.of([(row["id"], row["slice"], row["document"], row["weight"]) for row in rows], low, high, cap)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

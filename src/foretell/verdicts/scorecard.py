@@ -12,6 +12,7 @@ from foretell import __version__
 from foretell.base.errors import InputError
 from foretell.base.interval import Interval, Unscored
 from foretell.scoring.confidence import NORMAL, Bounds
+from foretell.scoring.losses import LOSSES
 from foretell.scoring.positions import METRICS, ScoreSettings
 from foretell.scoring.summary import (
     Losses,
@@ -23,30 +24,13 @@ from foretell.scoring.summary import (
     weighted_mean,
     within_tolerance,
 )
+from foretell.verdicts.judging import JudgeSettings
+from foretell.verdicts.noise import noise_record
 from foretell.verdicts.tolerance import decide, judge
 
 SCHEMA = "foretell.score/1"
 _INFINITE = "infinite: one side gives probability 0 where the other does not (a floor above 0 bounds the forecast's)"
 PromptKey = tuple[str, str, str, float]
-
-
-@dataclass(frozen=True)
-class JudgeSettings:
-    """What a verdict depends on besides the scores.
-
-    Attributes:
-        tolerance_nats: None leaves everything unjudged.
-        level: two-sided confidence of every bound.
-        cap_nats: a prompt's loss above counts as this, and how many did is reported. By default log(vocabulary), the
-            most that a uniform forecast can lose: bounds on a mean widen with the largest loss that is possible, and
-            beyond this one a forecast knows less than nothing.
-        slices: slices that must meet the tolerance too.
-    """
-
-    tolerance_nats: float | None = None
-    level: float = 0.95
-    cap_nats: float | None = None
-    slices: tuple[str, ...] = ()
 
 
 @dataclass
@@ -60,94 +44,123 @@ class PromptScores:
     hi: dict[str, list[float]] = field(default_factory=dict)
     unscored: dict[str, str] = field(default_factory=dict)
 
-    def losses(self, cap: float) -> Losses:
-        """The primary metric's losses."""
-        return Losses.of(self.prompts, np.array(self.lo["kl_nats"]), np.array(self.hi["kl_nats"]), cap)
+    def losses(self, metric: str, cap: float) -> Losses:
+        """The losses by a metric.
+
+        Raises:
+            InputError: this truth does not tell them.
+        """
+        if metric in self.unscored:
+            raise InputError(
+                "a loss that this truth does not tell",
+                where=f"--metric {metric}",
+                got=self.unscored[metric],
+                expected="a metric that is scored at every position",
+                fix="Judge by kl_nats, or collect the truth with every probability (or a larger --top).",
+            )
+        return Losses.of(self.prompts, np.array(self.lo[metric]), np.array(self.hi[metric]), cap)
 
 
 def scorecard(
     truth: dict[str, Any], scores: list[PromptScores], settings: ScoreSettings, judging: JudgeSettings, tail: str
 ) -> dict[str, Any]:
-    """All of score.json; forecasts are ranked by their mean loss (its upper end), best first.
+    """All of score.json; forecasts are ranked by their mean judged loss (its upper end), best first.
+
+    `loss` is what was judged. `kl_nats` stands beside it whatever that was, with the bounds that KL has by itself.
 
     Args:
         truth: the facts of the truth, for the record.
         tail: how the rest of a top-k forecast was spread.
     """
-    cap = judging.cap_nats if judging.cap_nats is not None else math.log(truth["vocabulary"])
-    if not 0 < cap < math.inf:
-        raise InputError(
-            "bad cap",
-            where="--cap",
-            got=str(cap),
-            expected="a positive number of nats",
-            fix="Leave it out: the default is log(vocabulary), the most that a uniform forecast can lose.",
-        )
-    unknown = sorted(set(judging.slices) - {key[1] for key in scores[0].prompts})
-    if unknown:
-        raise InputError(
-            "no such slice",
-            where="--judge-slice",
-            got=repr(unknown[0]),
-            expected="one of " + ", ".join(truth["slices"]),
-            fix="Name a slice of the suite, or 'all'.",
-        )
-    losses = {score.name: score.losses(cap) for score in scores}
+    cap = judging.cap_for(truth["vocabulary"])
+    judging.check_slices(truth["slices"])
+    losses = {score.name: score.losses(judging.metric, cap) for score in scores}
     ranked = sorted(scores, key=lambda score: weighted_mean(losses[score.name].hi, losses[score.name].weights))
     return {
         "schema": SCHEMA,
         "made_by": f"foretell {__version__}",
         "truth": truth,
-        "settings": {
-            "metric": "kl_nats",
-            "floor": settings.floor,
-            "cap_nats": cap,
-            "level": judging.level,
-            "tolerance_nats": judging.tolerance_nats,
-            "tail": tail,
-            "top_k": settings.top_k,
-            "judged_slices": list(judging.slices),
-        },
+        "settings": _settings_record(settings, judging, cap, tail)
+        | {"noise_floor": noise_record(judging.metric, truth["noise_floor"])},
         "forecasts": [
-            _forecast_record(score, losses[score.name], rank, judging) for rank, score in enumerate(ranked, 1)
+            _forecast_record(score, losses[score.name], _kl_losses(score, losses[score.name], judging, truth), judging)
+            | {"rank": rank}
+            for rank, score in enumerate(ranked, 1)
         ],
         "differences": _differences([losses[score.name] for score in ranked], [s.name for s in ranked], judging.level),
     }
 
 
-def _forecast_record(score: PromptScores, losses: Losses, rank: int, judging: JudgeSettings) -> dict[str, Any]:
+def _settings_record(settings: ScoreSettings, judging: JudgeSettings, cap: float, tail: str) -> dict[str, Any]:
+    """The settings; cap_nats and tolerance_nats say the same as cap and tolerance to readers that know KL only."""
+    only_kl = judging.metric == "kl_nats"
+    return {
+        "metric": judging.metric,
+        "unit": judging.loss.unit,
+        "floor": settings.floor,
+        "cap": cap,
+        "cap_nats": cap if only_kl else None,
+        "level": judging.level,
+        "tolerance": judging.tolerance,
+        "tolerance_nats": judging.tolerance if only_kl else None,
+        "tail": tail,
+        "top_k": settings.top_k,
+        "judged_slices": list(judging.slices),
+        "slice_tolerances": {name: own for name, own in judging.slices.items() if own is not None},
+    }
+
+
+def _kl_losses(score: PromptScores, losses: Losses, judging: JudgeSettings, truth: dict[str, Any]) -> Losses:
+    if judging.metric == "kl_nats":
+        return losses
+    return score.losses("kl_nats", LOSSES["kl_nats"].cap(truth["vocabulary"]))
+
+
+def _forecast_record(score: PromptScores, losses: Losses, kl: Losses, judging: JudgeSettings) -> dict[str, Any]:
     whole = mean_loss(losses, judging.level)
     slices = {name: losses.only(name) for name in dict.fromkeys(losses.slices)}
     bounds = {name: mean_loss(part, judging.level) for name, part in slices.items()}
-    tolerance = judging.tolerance_nats
+    kl_bounds = bounds if kl is losses else {name: mean_loss(kl.only(name), judging.level) for name in slices}
+    tolerance = judging.tolerance
     undecided = tolerance is not None and decide(whole.bounds, tolerance) == "inconclusive"
     more = prompts_needed(losses, tolerance, judging.level) if undecided and tolerance is not None else None
-    verdict = judge(whole.bounds, {name: bounds[name].bounds for name in judging.slices}, tolerance, more)
+    own = {name: value for name, value in judging.slices.items() if value is not None}
+    judged = {name: bounds[name].bounds for name in judging.slices}
+    verdict = judge(whole.bounds, judged, tolerance, more, slice_tolerances=own)
     worst = max(slices, key=lambda name: weighted_mean(slices[name].hi, slices[name].weights))
     return {
         "name": score.name,
-        "rank": rank,
         "reference": bool(score.source.get("reference", False)),
         "source": score.source,
         "verdict": verdict.record(),
-        "kl_nats": bounds_record(whole),
+        "loss": {"metric": judging.metric} | bounds_record(whole),
+        "kl_nats": bounds_record(whole if kl is losses else mean_loss(kl, judging.level)),
         "approximate": _approximate_record(losses, judging.level),
-        "within_tolerance": _within_record(losses, judging),
+        "within_tolerance": _within_record(losses, tolerance, judging.level),
         "metrics": _metric_means(score),
-        "slices": [
-            {
-                "slice": name,
-                "prompts": len(part.prompts),
-                "kl_nats": bounds_record(bounds[name]),
-                "within_tolerance": _within_record(part, judging),
-                "decision": "unjudged" if tolerance is None else decide(bounds[name].bounds, tolerance),
-            }
-            for name, part in slices.items()
-        ],
+        "slices": [_slice_record(name, part, bounds[name], kl_bounds[name], judging) for name, part in slices.items()],
         "worst_slice": {"slice": worst, "mean": _number(bounds[worst].mean)},
-        "tail": tail_losses(losses),
+        "tail": _tail_record(losses, judging.metric),
         "capped_prompts": losses.capped,
     }
+
+
+def _slice_record(name: str, part: Losses, bounds: Bounds, kl: Bounds, judging: JudgeSettings) -> dict[str, Any]:
+    tolerance = judging.tolerance_of(name)
+    return {
+        "slice": name,
+        "prompts": len(part.prompts),
+        "loss": {"metric": judging.metric} | bounds_record(bounds),
+        "kl_nats": bounds_record(kl),
+        "tolerance": tolerance,
+        "within_tolerance": _within_record(part, tolerance, judging.level),
+        "decision": "unjudged" if tolerance is None else decide(bounds.bounds, tolerance),
+    }
+
+
+def _tail_record(losses: Losses, metric: str) -> dict[str, Any]:
+    tail = tail_losses(losses)
+    return tail | {"worst": tail["worst"] | ({"kl_nats": tail["worst"]["loss"]} if metric == "kl_nats" else {})}
 
 
 def bounds_record(bounds: Bounds) -> dict[str, Any]:
@@ -176,10 +189,10 @@ def _approximate_record(losses: Losses, level: float) -> dict[str, Any]:
     return {"standard_error": error, "lo": interval.lo, "hi": interval.hi, "level": level, "method": NORMAL}
 
 
-def _within_record(losses: Losses, judging: JudgeSettings) -> dict[str, Any] | None:
-    if judging.tolerance_nats is None:
+def _within_record(losses: Losses, tolerance: float | None, level: float) -> dict[str, Any] | None:
+    if tolerance is None:
         return None
-    within = within_tolerance(losses, judging.tolerance_nats, judging.level)
+    within = within_tolerance(losses, tolerance, level)
     low, high = within.certain / within.of, within.possible / within.of
     return {
         "fraction": _number(Interval(low, high)),

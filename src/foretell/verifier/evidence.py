@@ -19,7 +19,7 @@ from foretell.base.errors import ForgeryError
 from foretell.base.files import MANIFEST
 from foretell.distributions import Distributions
 from foretell.evaluation import score
-from foretell.forecasters.program import load_program
+from foretell.forecasters.program_folder import load_program
 from foretell.suites import Suite
 from foretell.verifier.layout import (
     FORECAST,
@@ -141,7 +141,22 @@ class Evidence:
             [entry["decision"], entry["reasons"]],
             [outcome.decision, list(outcome.reasons)],
         )
-        return f"{outcome.decision}: " + "; ".join(outcome.reasons)
+        return f"{outcome.decision}: " + "; ".join((*outcome.reasons, *self.beside(told)))
+
+    def beside(self, told: dict[str, Any] | None) -> tuple[str, ...]:
+        """What has to be read beside the decision: the loss that was measured, and what a blind program carried."""
+        said = []
+        if told is not None:
+            loss = told["forecasts"][0]["loss"]
+            said.append(f"{loss['metric']} {_words(loss['mean'])}, bounds {loss['lo']:.4g} to {loss['hi']:.4g}")
+        if self.attempt.charter.track.kind == "blind":
+            program = load_program(self.folder / PROGRAM)
+            said.append(f"by a program of {_BITS * program.size_bytes:,} bits")
+        if "run" in self.attempt.steps and self.attempt.steps["run"]["program"].get("sandbox") == UNSAFE:
+            said.append("which ran WITHOUT A SANDBOX")
+        if self.attempt.charter.track.kind == "open":
+            said.append("that the team ran the model in secret is not excluded on this track")
+        return tuple(said)
 
     def outcome(self, told: dict[str, Any] | None) -> Outcome:
         """What the attempt comes to, given its score."""
@@ -257,7 +272,7 @@ def score_attempt(attempt: Attempt, truth: Distributions, forecast: Distribution
 
 
 def check_folder(folder: Path, besides: AbstractSet[str] = frozenset()) -> None:
-    """Every file is what the manifest says, none is missing and none is there besides.
+    """Every file is what the manifest says, none is missing, and no file or folder is there besides.
 
     Args:
         besides: files that the manifest need not name.
@@ -267,8 +282,10 @@ def check_folder(folder: Path, besides: AbstractSet[str] = frozenset()) -> None:
     """
     manifest = json.loads((folder / MANIFEST).read_bytes())
     named = dict(manifest.get("files", {}))
-    found = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    inside = set(folder.rglob("*"))
+    found = sorted(path for path in inside if path.is_symlink() or not path.is_dir())
     names = {path.relative_to(folder).as_posix() for path in found} - {MANIFEST}
+    parents = {parent for path in found for parent in path.parents}
 
     def refuse(what: str, name: str, got: str, expected: str) -> None:
         raise ForgeryError(
@@ -287,6 +304,8 @@ def check_folder(folder: Path, besides: AbstractSet[str] = frozenset()) -> None:
             refuse("a link or device", path.relative_to(folder).as_posix(), "no plain file", "plain files only")
     for name in sorted(names - set(named) - besides):
         refuse("a file that the manifest does not name", name, "a file", "none")
+    for path in sorted(inside.difference(found, parents)):
+        refuse("a folder without files", path.relative_to(folder).as_posix(), "an empty folder", "none")
     for name, digest in sorted(named.items()):
         got = digest_file(folder / name) if name in names else "no file"
         if got != digest:
@@ -311,6 +330,10 @@ def differences(told: Any, again: Any, path: str = "score") -> Iterator[tuple[st
             yield f"{path} = {told}", str(again)
     elif told != again:
         yield f"{path} = {told}", str(again)
+
+
+def _words(mean: Any) -> str:
+    return f"{mean['lo']:.4g} to {mean['hi']:.4g}" if isinstance(mean, dict) else f"{mean:.4g}"
 
 
 def _is_number(value: Any) -> bool:

@@ -19,6 +19,8 @@ from __future__ import annotations
 from pathlib import Path
 
 LOG, TIMESTAMPS, POOLS, ATTEMPTS = "log", "timestamps", "pools", "attempts"
+#: Whoever writes to a ledger leaves this in it; a published folder is not written to, and has none.
+LOCK = f"{LOG}/.lock"
 SEALED, OPENED, OPENINGS = "sealed.age", "opened.age", "openings.jsonl"
 FORECAST, PROGRAM, TRUTH, SCORE = "forecast", "program", "truth", "score.json"
 PUBLISHED_SCHEMA = "foretell.published/1"

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from foretell.forecasters.sandbox import UNSAFE
 from foretell.verdicts.charter import Charter
+
+__all__ = ["UNSAFE", "Outcome", "derive", "helpers_in"]
 
 #: What a model's record has, wherever it stands in a forecast's source.
 _MODEL_FIELDS = {"weights", "tokenizer"}
-UNSAFE = "none (unsafe)"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from foretell.base.files import MANIFEST, read_manifest
 from foretell.base.progress import Progress, quiet
 from foretell.ledger import Ledger, check_timestamp, leaf_hash, open_checkpoint, tree_root
 from foretell.verifier.evidence import Evidence, check_folder
-from foretell.verifier.layout import LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, timestamp_file
+from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, timestamp_file
 from foretell.verifier.record import ORDER, Record, replay
 from foretell.verifier.single import check_single
 from foretell.verifier.verdict import UNSAFE
@@ -76,6 +76,8 @@ def verify(folder: Path, outside: Outside | None = None, progress: Progress = qu
     if all(check.holds for check in checks):
         record = state["record"]
         later = [*_outside_steps(folder, record, outside), *_attempt_steps(folder, record, published)]
+        if not published:
+            later.insert(0, ("files", partial(_check_ledger, folder, record)))
         for number, check in enumerate(_run(later), 1):
             checks.append(check)
             progress("verifying", number, len(later))
@@ -117,6 +119,13 @@ def _check_published(folder: Path) -> str:
     if got != expected:
         raise _forged("another manifest than was signed", got, expected)
     return f"{len(manifest['files'])} files, each as the signed manifest says"
+
+
+def _check_ledger(folder: Path, record: Record) -> str:
+    """A folder without a manifest is a ledger, unless its log ends as a published one does and has no lock."""
+    if record.entries and record.entries[-1].step == "publish" and not (folder / LOCK).is_file():
+        raise _forged("a published folder without its manifest", f"neither {MANIFEST} nor {LOCK}", "one of them")
+    return "a ledger: whatever its log does not name is not looked at"
 
 
 def _log_line(record: Record) -> str:

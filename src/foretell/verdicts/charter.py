@@ -1,0 +1,76 @@
+"""The charter: what an evaluator promises to ask, to measure and to conclude, before anybody has seen a prompt.
+
+A charter is a TOML file. The SHA-256 of its exact bytes names it, so it cannot be changed afterwards, not even in a
+comment. `charter_text.py` writes one; everything else only reads it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import PrivateAttr
+
+from foretell.base.canonical import digest_bytes
+from foretell.base.errors import InputError
+from foretell.scoring import ScoreSettings
+from foretell.verdicts.charter_parts import Terms
+from foretell.verdicts.charter_reading import read_toml, validated
+from foretell.verdicts.charter_rules import check_terms
+from foretell.verdicts.judging import JudgeSettings
+
+
+class Charter(Terms):
+    """The whole charter, checked; made by `parse` or `read`, which keep the bytes that name it."""
+
+    _data: bytes = PrivateAttr(default=b"")
+
+    @classmethod
+    def parse(cls, data: bytes, where: str = "charter.toml") -> Charter:
+        """The charter in a file's bytes.
+
+        Raises:
+            InputError: not TOML, a field that is missing, unknown or wrong, or fields that contradict each other;
+                `where` names the file and the field.
+        """
+        charter = validated(cls, read_toml(data, where), where)
+        check_terms(charter, where)
+        charter._data = data
+        return charter
+
+    @classmethod
+    def read(cls, path: Path) -> Charter:
+        """The charter in a file.
+
+        Raises:
+            InputError: no such file, or as `parse` says.
+        """
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise InputError(
+                "no charter",
+                where=str(path),
+                got="no such file" if isinstance(error, FileNotFoundError) else "a folder",
+                expected="a charter in TOML",
+                fix="Write one with `foretell charter init`.",
+            ) from error
+        return cls.parse(data, str(path))
+
+    @property
+    def data(self) -> bytes:
+        """The file's exact bytes."""
+        return self._data
+
+    @property
+    def digest(self) -> str:
+        """What names the charter: SHA-256 of its bytes."""
+        return digest_bytes(self._data)
+
+    def score_settings(self) -> ScoreSettings:
+        """For evaluation.score."""
+        return ScoreSettings(self.score.floor, self.score.top_k)
+
+    def judge_settings(self) -> JudgeSettings:
+        """For evaluation.score."""
+        score = self.score
+        return JudgeSettings(score.tolerance, score.level, score.cap, dict(score.slice_tolerances), score.metric)
