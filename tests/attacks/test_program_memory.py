@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.attacks.conftest import Blind, Put
 
 from foretell.base.errors import ProgramError
-from tests.attacks.conftest import Blind, Put
 
 MOST = 64 << 20
 ONE = """
@@ -42,7 +42,7 @@ def next_token(token_ids):
 
 def test_one_process(blind: Blind, put: Put) -> None:
     put(blind(ONE.format(size=10 << 20), memory_bytes=MOST))
-    with pytest.raises(ProgramError, match="too much memory: got '?MemoryError|too much memory: got .* bytes"):
+    with pytest.raises(ProgramError, match=r"too much memory: got '?MemoryError|too much memory: got .* bytes"):
         put(blind(ONE.format(size=2 * MOST), memory_bytes=MOST))
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from tests.attacks.conftest import Blind, Put
 
 from foretell.base.errors import ProgramError
-from tests.attacks.conftest import Blind, Put
 
 ATTACK = """
 import socket
@@ -62,7 +62,7 @@ def test_the_network_is_not_there(blind: Blind, put: Put, server: tuple[int, lis
     source = ATTACK.format(addresses=addresses, datagram=("127.0.0.1", port))
     put(blind(source))
     assert called == []
-    with pytest.raises(ProgramError, match="the program failed: got .*RuntimeError: reached the network"):
+    with pytest.raises(ProgramError, match=r"the program failed: got .*RuntimeError: reached the network"):
         put(blind(source, unsafe=True))
     assert called
 
@@ -73,6 +73,6 @@ def test_an_abstract_socket_of_this_machine_is_not_there(blind: Blind, put: Put)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(b"\0foretell-attack")
         listening.listen(1000)
-        with pytest.raises(ProgramError, match="the program failed: got .*ConnectionRefusedError"):
+        with pytest.raises(ProgramError, match=r"the program failed: got .*ConnectionRefusedError"):
             put(blind(source))
         put(blind(source, unsafe=True))

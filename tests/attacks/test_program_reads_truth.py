@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.attacks.conftest import Blind, Put
 
 import foretell
 from foretell.base.errors import ProgramError
-from tests.attacks.conftest import Blind, Put
 
 READS = """
 import glob, os
@@ -28,7 +28,7 @@ def test_the_truth_is_not_there(blind: Blind, put: Put, tmp_path: Path) -> None:
     truth.write_text("{}")
     places = [str(truth), str(tmp_path), str(Path.home() / "*"), str(Path(foretell.__file__).parent), "/etc/passwd"]
     put(blind(READS.format(places=places)))
-    with pytest.raises(ProgramError, match="RuntimeError: found /.*truth.json"):
+    with pytest.raises(ProgramError, match=r"RuntimeError: found /.*truth.json"):
         put(blind(READS.format(places=places), unsafe=True))
 
 
@@ -36,7 +36,7 @@ def test_the_shipped_target_cannot_be_imported(blind: Blind, put: Put) -> None:
     source = "def next_token(ids):\n    import foretell.targets.tiny\n    return honest(ids)\n"
     with pytest.raises(ProgramError, match="No module named 'foretell'"):
         put(blind(source))
-    put(blind(source, unsafe=True))
+    put(blind(source, unsafe=True, memory_bytes=4 << 30))
 
 
 @pytest.mark.parametrize("package", ["pip", "safetensors", "pytest"])
@@ -51,11 +51,12 @@ def test_nothing_is_inherited(blind: Blind, put: Put, monkeypatch: pytest.Monkey
 import os
 
 def next_token(token_ids):
-    open_files = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if int(fd) > 2]
-    strange = [name for name in open_files if not name.startswith(("pipe:", "/proc/"))]
+    numbers = [int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")]
+    open_files = [os.readlink(f"/proc/self/fd/{fd}") for fd in numbers if fd > 2]
+    strange = [name for name in open_files if not name.startswith("pipe:")]
     processes = [name for name in os.listdir("/proc") if name.isdigit()]
     assert not strange, strange
-    assert len(open_files) == 3, open_files
+    assert len(open_files) == 2, open_files
     assert len(processes) == 2, processes
     assert "SECRET_TOKEN" not in os.environ
     assert os.environ["FORETELL_SEED"] == "7"

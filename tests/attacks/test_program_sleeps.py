@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.attacks.conftest import Blind, Put
 
 from foretell.base.errors import ProgramError
-from tests.attacks.conftest import Blind, Put
 
 OUT = r"out of time: got not finished after 0\.\d seconds, expected 0\.6 seconds"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.attacks.conftest import Blind, Put
 
 from foretell.base.errors import ProgramError
-from tests.attacks.conftest import Blind, Put
 
 LATER = """
 def later(token_ids, seen):
@@ -66,17 +66,35 @@ def next_token(token_ids):
     return honest([os.urandom(1)[0] % 4])
 """
 LOOK_AHEAD = """
-import os, select
+import json, os, select
 
-def next_token(token_ids):
-    more = select.select([{descriptor}], [], [], 0.05)[0]
-    return honest([3] if more else token_ids)
+waiting = b""
+
+def line():
+    global waiting
+    while b"\\n" not in waiting:
+        data = os.read(0, 1 << 16)
+        if not data:
+            raise SystemExit
+        waiting += data
+    first, _, waiting = waiting.partition(b"\\n")
+    return json.loads(first)
+
+line()
+while True:
+    question = line()
+    more = waiting or select.select([0], [], [], 0.02)[0]
+    assert not more, "the next question is here already"
+    answer = {"question": question["question"], "logprobs": honest(question["token_ids"])}
+    os.write(1, json.dumps(answer).encode() + b"\\n")
 """
 
 
 @pytest.mark.parametrize("source", [GLOBAL, FILE, ENVIRONMENT, CHILD, IN_COMMON])
 def test_state_is_found(blind: Blind, put: Put, source: str) -> None:
-    with pytest.raises(ProgramError, match=r"\(prompt 'p\d' position \d\): the answer depends on what was asked before"):
+    with pytest.raises(
+        ProgramError, match=r"\(prompt 'p\d' position \d\): the answer depends on what was asked before"
+    ):
         put(blind(LATER + source))
 
 
@@ -86,12 +104,14 @@ def test_chance_is_told_from_state(blind: Blind, put: Put) -> None:
 
 
 def test_a_cache_that_changes_no_answer_is_allowed(blind: Blind, put: Put) -> None:
-    put(blind("import functools\n\n@functools.cache\ndef one(t):\n    return honest([t])\n\ndef next_token(ids):\n"
-              "    return one(ids[-1])\n"))
+    put(
+        blind(
+            "import functools\n\n@functools.cache\ndef one(t):\n    return honest([t])\n\ndef next_token(ids):\n"
+            "    return one(ids[-1])\n"
+        )
+    )
 
 
-@pytest.mark.parametrize("descriptor", [3, 4, 5])
-def test_no_question_comes_before_the_one_before_is_answered(blind: Blind, put: Put, descriptor: int) -> None:
-    source = f"import os\nquestions = [fd for fd in os.listdir('/proc/self/fd') if int(fd) > 2][{descriptor - 3}:]\n"
-    source += LOOK_AHEAD.format(descriptor="0")
-    put(blind(source))
+def test_no_question_comes_before_the_one_before_is_answered(blind: Blind, put: Put) -> None:
+    """Prefixes of one prompt follow each other: who sees the next question may see the answer."""
+    put(blind(LOOK_AHEAD, entry="command: python3 attack.py"))

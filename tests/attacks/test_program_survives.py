@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.attacks.conftest import Blind, Put
 
 from foretell.base.errors import ProgramError
-from tests.attacks.conftest import Blind, Put
 
 SURVIVES = """
 import os, signal, subprocess, time
@@ -55,7 +55,7 @@ def test_nothing_is_left_after_a_good_run(blind: Blind, put: Put, mark: Callable
 
 def test_nothing_is_left_after_a_bad_run(blind: Blind, put: Put, mark: Callable[[], str]) -> None:
     name = mark()
-    with pytest.raises(ProgramError, match="the program failed: got .*ZeroDivisionError"):
+    with pytest.raises(ProgramError, match=r"the program failed: got .*ZeroDivisionError"):
         put(blind(SURVIVES.format(mark=name, then="1 / 0"), processes=40))
     assert alive(name) == []
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.attacks.conftest import Blind, Put
 
 from foretell.base.errors import ProgramError
-from tests.attacks.conftest import Blind, Put
 
 WRITES = """
 import os
@@ -43,7 +43,7 @@ def test_nothing_arrives(
     put(forecaster)
     assert folder_bytes(tmp_path / "program") == before
     assert not [place for place in outside + inside if Path(place).exists()]
-    with pytest.raises(ProgramError, match="RuntimeError: (wrote|can write)"):
+    with pytest.raises(ProgramError, match=r"RuntimeError: (wrote|can write)"):
         put(blind(WRITES.format(places=[f"{tmp_path}/{name}"], allowed="/never/"), unsafe=True))
     assert (tmp_path / name).exists()
 

@@ -74,7 +74,7 @@ def test_threads_with_one_object_lose_nothing(tmp_path: Path, evaluator: SecretK
 
 
 def test_kill_9_at_random_moments(tmp_path: Path) -> None:
-    """Most kills find the writer in the middle of an append; where they fall is up to the machine."""
+    """Where the kills fall is up to the machine; a third to a half find an append half done."""
     found = report("kill", tmp_path / "ledger", KILLS, 1)
     assert found["kills"] == KILLS
     assert found["halfway"] > 0

@@ -26,7 +26,9 @@ from foretell.ledger.merkle import EMPTY_ROOT, leaf_hash, prefix_roots
 from foretell.ledger.note import Checkpoint, open_checkpoint
 
 #: Longest wait before a kill; a child appends some entries in it, so most kills fall into an append.
-_LONGEST_SECONDS = 0.03
+_LONGEST_SECONDS = 0.01
+#: After so many kills a new ledger: in a long one most of an append is reading, and few kills fall into its writing.
+_KILLS_PER_LEDGER = 5
 _CHANGES = ("open", "write", "fsync", "rename", "replace", "unlink", "mkdir", "chmod")
 
 
@@ -84,14 +86,15 @@ def drain(pipe: int) -> bytes:
     return received
 
 
-def kill(folder: Path, kills: int, seed: int) -> None:
+def kill(parent: Path, kills: int, seed: int) -> None:
     """Kill at random moments; nothing acknowledged is lost, nothing is doubled or half there, the next append works."""
     rng, secret = random.Random(seed), SecretKey.generate("writer")
-    halfway = acknowledged = 0
+    halfway = acknowledged = size = 0
     for round_ in range(kills):
+        folder = parent / str(round_ // _KILLS_PER_LEDGER)
         entries = check(folder, secret)
 
-        def work(pipe: int, round_: int = round_) -> None:
+        def work(pipe: int, round_: int = round_, folder: Path = folder) -> None:
             ledger = Ledger(folder)
             for number in range(10**6):
                 name = f"child {round_}"
@@ -113,7 +116,8 @@ def kill(folder: Path, kills: int, seed: int) -> None:
         Ledger(folder).append(lambda size, root, number=round_: said_by("after", number, size, root), secret)  # type: ignore[misc]
         assert check(folder, secret)[:-1] == after
         assert leftovers(folder) == 0
-    print(json.dumps({"kills": kills, "halfway": halfway, "acknowledged": acknowledged, "size": Ledger(folder).size}))
+        size += len(after) - len(entries) + 1
+    print(json.dumps({"kills": kills, "halfway": halfway, "acknowledged": acknowledged, "size": size}))
 
 
 class Calls:

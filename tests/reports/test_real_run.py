@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,39 @@ def test_the_report_of_a_real_run(target: SmallTarget, tmp_path: Path, kind: str
     assert all(all(own) for own in page.data["tops"])
     unknown = [share for common in page.data["common"] for share in common[1] if share is None]
     assert bool(unknown) is (kind == "topk")
+
+
+@pytest.mark.parametrize("kind", ["dense", "topk"])
+@pytest.mark.parametrize("metric", ["tv", "js_nats", "abs_logprob_nats"])
+def test_the_report_shows_the_metric_that_was_judged(
+    target: SmallTarget, tmp_path: Path, kind: str, metric: str
+) -> None:
+    prompts = tuple(Prompt(p["id"], p["text"], p["slice"], scored=(-3, -2, -1)) for p in sentences(12))
+    truth = collect(target, Suite("twelve", prompts), tmp_path / "truth", kind=kind)
+    suite = truth.manifest["suite"]
+    made = make_forecast(Flattened(), truth.prompts, truth.vocabulary, tmp_path / "f", suite=suite)
+    judging = JudgeSettings(tolerance=0.3, metric=metric, slices={prompts[0].slice: 0.2})
+    result = score(truth, [made], tmp_path / "run", judging=judging)
+    write_report(tmp_path / "run", tmp_path / "report.html")
+    page, entry = Page.read(tmp_path / "report.html"), result["forecasts"][0]
+    unit = LOSSES[metric].amount("")
+    assert f"the tolerance of 0.3{unit}." in page.text
+    assert f"off by {figure(entry['loss']['mean'])}{unit} a token" in page.text
+    assert f"judged at 0.2" in page.text
+    assert LOSSES[metric].meaning in page.text
+    assert "One nat off: the model’s own next tokens were given, as a geometric mean, 2.7 times less" not in page.text
+    assert "knowing nothing (uniform)" not in page.text
+    assert f"--metric {metric}" in page.text
+    rows = pq.read_table(tmp_path / "run" / "positions.parquet").to_pylist()
+    for number, position in enumerate(page.data["positions"]):
+        prompt = page.data["prompts"][number // 3][0]
+        row = next(row for row in rows if (row["prompt"], row["position"]) == (prompt, position))
+        shown = page.data["losses"][0][number]
+        low, high = shown if isinstance(shown, list) else (shown, shown)
+        assert (low, high) == pytest.approx((row[f"{metric}_lo"], row[f"{metric}_hi"]), rel=6e-3)
+    assert page.data["unit"] == unit
+    # Nats stand beside KL divergence, entropy and other metrics of the table only.
+    if metric == "tv":
+        around = [page.text[max(0, m.start() - 60) : m.end()] for m in re.finditer(r"\bnats\b", page.text)]
+        allowed = ("KL divergence", "log-probabilit", "divergence, nats", "entropy", "likeliest tokens, nats")
+        assert [words for words in around if not any(name in words for name in allowed)] == []

@@ -195,7 +195,7 @@ def test_no_file(tmp_path: Path) -> None:
 def test_the_summary_says_every_number(content: Content) -> None:
     made = content(blind=LIMITS, track__kind="blind")
     rows = dict(summary(parsed(made)))
-    assert "at 0.5 nats or below" in rows["passes when"]
+    assert "the 95% bounds of the mean KL divergence over all prompts end at 0.5 nats or below" in rows["passes when"]
     assert "plain prose at 0.75 nats" in rows["passes when"]
     assert "12 drawn from the 30 of boats (code 10, plain prose 20)" in rows["prompts"]
     assert "a prompt counts 2 in code" in rows["prompts"]
@@ -209,4 +209,4 @@ def test_the_summary_says_every_number(content: Content) -> None:
     )
     rows = dict(summary(parsed(other)))
     assert rows["target"].startswith("not there yet: the next one; tokenizer sha256:2")
-    assert "0.5 of total variation or below" in rows["passes when"]
+    assert "the mean total variation over all prompts end at 0.5 or below" in rows["passes when"]

@@ -15,15 +15,15 @@ def scale(tolerance: float, metric: str = "kl_nats", noise: float = 1e-4, **mean
         name: Losses.of([("p", "s", "d", 1.0), ("q", "s", "e", 3.0)], np.zeros(2), np.array([mean, mean]), 9.0)
         for name, mean in means.items()
     }
-    return ReferenceScale.of(LOSSES[metric], tolerance, losses, noise)
+    return ReferenceScale.of(LOSSES[metric], tolerance, losses, noise, ["ngram"])
 
 
 @pytest.mark.parametrize(
     ("tolerance", "words"),
     [
         (0.75, "A tolerance of 0.75 nats lies between tiny (0.31) and ngram (2.4)."),
-        (3.0, "Every reference meets a tolerance of 3 nats; the worst of them is ngram (2.4)."),
-        (0.3, "No reference meets a tolerance of 0.3 nats; the best of them is tiny (0.31)."),
+        (3.0, "Every forecast of the practice run meets a tolerance of 3 nats; the worst is ngram (2.4)."),
+        (0.3, "No forecast of the practice run meets a tolerance of 0.3 nats; the best is tiny (0.31)."),
     ],
 )
 def test_where_it_lies(tolerance: float, words: str) -> None:
@@ -31,19 +31,17 @@ def test_where_it_lies(tolerance: float, words: str) -> None:
 
 
 def test_in_units_of_noise() -> None:
-    assert scale(0.5).sentences() == [
-        "The practice run has no reference to hold a tolerance of 0.5 nats against.",
-        "It is 5e+03 times the truth's own noise of 1.0e-04 nats (measured).",
-    ]
+    expected = "It is 5,000 times the truth's own noise of 1.0e-04 nats (measured)."
+    assert scale(0.5, a=0.1).sentences()[1] == expected
     assert (
-        scale(0.5, "tv", 0.02).sentences()[1].startswith("It is at least 5 times the truth's own noise of 1.0e-01 of")
+        scale(0.5, "tv", 0.02, a=0.1).sentences()[1].startswith("It is at least 5 times the truth's own noise of 1.0e")
     )
-    assert "not known" in scale(0.5, "topk_logprob_rmse").sentences()[1]
-    assert scale(0.5, noise=0.0).sentences()[1] == "The truth's own noise is 0."
+    assert "not known" in scale(0.5, "topk_logprob_rmse", a=0.1).sentences()[1]
+    assert scale(0.5, noise=0.0, a=0.1).sentences()[1] == "The truth's own noise is 0."
 
 
 def test_the_record_names_all() -> None:
     record = scale(0.75, ngram=2.4, tiny=0.31).record()
     assert record["between"] == ["tiny", "ngram"]
-    assert [entry["name"] for entry in record["references"]] == ["tiny", "ngram"]
-    assert scale(0.5, "topk_logprob_rmse").record()["noise_floor"].keys() == {"unscored"}
+    assert [(entry["name"], entry["reference"]) for entry in record["forecasts"]] == [("tiny", False), ("ngram", True)]
+    assert scale(0.5, "topk_logprob_rmse", a=0.1).record()["noise_floor"].keys() == {"unscored"}

@@ -125,3 +125,60 @@ def test_bits_per_byte() -> None:
     assert entry["metrics"]["kl_bits_per_byte"] == pytest.approx(NEAR.mean() / math.log(2) / 4)
     nothing = card(scores_of("f", NEAR, expected_bytes=[0.0] * 40))["forecasts"][0]
     assert "stand for no bytes" in nothing["metrics"]["kl_bits_per_byte"]["unscored"]
+
+
+def judged(entry: dict[str, Any]) -> dict[str, Any]:
+    """What an entry says of the judged loss, slices included, without the metric's name."""
+    parts = [entry, *entry["slices"]]
+    losses = [{key: value for key, value in part["loss"].items() if key != "metric"} for part in parts]
+    tail = entry["tail"] | {"worst": {key: entry["tail"]["worst"][key] for key in ("prompt", "loss")}}
+    names = ("name", "rank", "verdict", "approximate", "within_tolerance", "worst_slice", "capped_prompts")
+    decided = [(part["decision"], part["within_tolerance"], part["tolerance"]) for part in entry["slices"]]
+    return {name: entry[name] for name in names} | {"losses": losses, "tail": tail, "decided": decided}
+
+
+@pytest.mark.parametrize("metric", ["tv", "js_nats", "abs_logprob_nats", "topk_logprob_rmse"])
+def test_another_metric_is_judged_as_kl_would_be_by_its_numbers(metric: str) -> None:
+    one, two = RNG.uniform(0, 0.3, 40), RNG.uniform(0.2, 0.9, 40)
+    how = {"tolerance": 0.25, "cap": 0.8, "slices": {"code": None, "prose": 0.2}}
+    plain = card(scores_of("one", one), scores_of("two", two), **how)
+    # By KL the other is closer, so that a rank by KL would be seen.
+    other = card(
+        scores_of("one", FAR, **{metric: one.tolist()}), scores_of("two", NEAR, **{metric: two.tolist()}),
+        metric=metric, **how,
+    )  # fmt: skip
+    assert [judged(entry) for entry in other["forecasts"]] == [judged(entry) for entry in plain["forecasts"]]
+    assert other["differences"] == plain["differences"]
+    assert [entry["loss"]["metric"] for entry in other["forecasts"]] == [metric, metric]
+    assert other["forecasts"][0]["kl_nats"] == card(scores_of("one", FAR))["forecasts"][0]["kl_nats"]
+    assert "kl_nats" not in other["forecasts"][0]["tail"]["worst"]
+    assert plain["forecasts"][0]["kl_nats"] | {"metric": "kl_nats"} == plain["forecasts"][0]["loss"]
+
+
+def test_settings_name_metric_and_unit_and_mislead_no_old_reader() -> None:
+    plain = card(scores_of("f", NEAR), tolerance=0.5)["settings"]
+    assert (plain["metric"], plain["unit"], plain["tolerance"], plain["cap"]) == ("kl_nats", "nats", 0.5, math.log(100))
+    assert (plain["tolerance_nats"], plain["cap_nats"]) == (plain["tolerance"], plain["cap"])
+    other = card(scores_of("f", NEAR), tolerance=0.5, metric="tv", slices={"code": 0.4, "prose": None})["settings"]
+    assert (other["metric"], other["unit"], other["tolerance"], other["cap"]) == ("tv", "total variation", 0.5, 1.0)
+    assert (other["tolerance_nats"], other["cap_nats"]) == (None, None)
+    assert (other["judged_slices"], other["slice_tolerances"]) == (["code", "prose"], {"code": 0.4})
+    assert other["noise_floor"]["value"] == pytest.approx(0.001)
+
+
+def test_a_slice_with_a_tolerance_of_its_own() -> None:
+    kl = np.where(np.arange(40) % 2, 0.01, 1.5)
+    for own, decision in ((1.2, "fail"), (2.5, "pass")):
+        entry = card(scores_of("f", kl), tolerance=2.4, slices={"code": own})["forecasts"][0]
+        assert entry["verdict"]["decision"] == decision
+        parts = {part["slice"]: part for part in entry["slices"]}
+        assert (parts["code"]["tolerance"], parts["prose"]["tolerance"]) == (own, 2.4)
+        assert parts["code"]["decision"] == decision
+        assert parts["code"]["within_tolerance"]["count"] == (10 if own > 1.5 else 0)
+
+
+def test_a_metric_that_the_truth_does_not_tell() -> None:
+    made = scores_of("f", NEAR)
+    made.unscored = {"topk_logprob_rmse": "needs more"}
+    with pytest.raises(InputError, match="--metric topk_logprob_rmse: a loss that this truth does not tell: got needs more"):
+        card(made, metric="topk_logprob_rmse")

@@ -48,3 +48,14 @@ def test_a_tolerance_that_cannot_be_judged(tolerance: float) -> None:
 def test_a_tolerance_at_the_noise_floor_can_be() -> None:
     require_resolvable(0.01, {"kl_nats": 0.01}, "truth/")
     require_resolvable(None, {"kl_nats": 0.01}, "truth/")
+
+
+def test_a_slice_has_its_own_tolerance() -> None:
+    whole, slices = Interval(0.1, 0.2), {"code": Interval(0.3, 0.4), "prose": Interval(0.1, 0.2)}
+    assert judge(whole, slices, 0.25, slice_tolerances={"code": 0.5}).decision == "pass"
+    assert judge(whole, slices, 0.9, slice_tolerances={"code": 0.2}).reasons == ("code: lower bound 0.3 is above 0.2",)
+
+
+def test_no_slice_stands_in_for_the_whole() -> None:
+    verdict = judge(Interval(0.8, 0.9), {"whole suite": Interval(0.0, 0.1)}, 0.5)
+    assert verdict.decision == "fail"

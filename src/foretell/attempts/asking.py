@@ -8,11 +8,11 @@ from foretell.attempts.pool import PoolCommitment, commit_pool
 from foretell.attempts.step import Step, append, find, require_role, taking
 from foretell.base.canonical import digest_bytes
 from foretell.base.errors import InputError, OrderError
-from foretell.base.files import write_atomically
+from foretell.base.files import remove_partial_files, write_atomically
 from foretell.ledger import Ledger, SecretKey, encrypt
 from foretell.suites import Suite
 from foretell.verdicts.charter import Charter
-from foretell.verifier.layout import LOG, OPENED, SEALED, attempt_folder, cards_file
+from foretell.verifier.layout import LOG, OPENED, POOLS, SEALED, attempt_folder, cards_file
 from foretell.verifier.prompts import Cards, Opening, draw_indices, opened_suite, read_openings
 from foretell.verifier.record import Attempt, Record, replay
 from foretell.verifier.single import write_single
@@ -48,7 +48,8 @@ def seal(root: Path, pool: Suite, secret: SecretKey, charter: str | None = None)
         charter: digest of the charter; the latest by default.
 
     Raises:
-        OrderError: no charter, the pool is used up, or a prompt was used by an earlier attempt.
+        OrderError: no charter, its latest attempt is only sealed, the pool is used up, or a prompt was used by an
+            earlier attempt.
         InputError: another pool than the charter's.
     """
     ledger = Ledger(root / LOG)
@@ -64,6 +65,8 @@ def seal(root: Path, pool: Suite, secret: SecretKey, charter: str | None = None)
         )
         openings = [committed.openings[index] for index in drawn]
         _require_fresh(openings, root, record, secret)
+        for folder in (root / POOLS, attempt_folder(root, attempt.number)):
+            remove_partial_files(folder)
         cards = committed.cards.write()
         write_atomically(cards_file(root, committed.root), lambda path: path.write_bytes(cards))
         step = Step("seal", root, record, attempt, ledger, secret)
@@ -149,6 +152,15 @@ def _new_attempt(record: Record, charter: str | None, root: Path) -> Attempt:
             fix="Run `foretell charter sign` first.",
         )
     digest = charter or next(reversed(record.charters))
+    latest = next((attempt for attempt in reversed(record.attempts) if attempt.charter_digest == digest), None)
+    if latest is not None and set(latest.steps) == {"seal"}:
+        raise OrderError(
+            "an attempt is sealed already",
+            where=f"attempt {latest.number} of {root}",
+            got="a second seal, with nothing done since the first",
+            expected=f"next {latest.next_step}",
+            fix=f"Go on with `foretell {latest.next_step}`.",
+        )
     return Attempt(len(record.attempts) + 1, record.charters[digest], digest)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from foretell import __version__
 from foretell.base.errors import ForetellError
@@ -34,8 +36,17 @@ from foretell.cli import (
 )
 from foretell.cli.console import err, out
 
+
+class _InOrder(TyperGroup):
+    """Commands as the panels list them; the library would put groups of commands last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for modules in _PANELS.values() for name in modules]
+
+
 app = typer.Typer(
     name="foretell",
+    cls=_InOrder,
     help="Can you predict your model before you trust it? Forecast a language model's next-token probabilities before "
     "you see them; foretell measures how far off you were, and what that is worth.\n\n"
     "Start with: foretell demo",
@@ -49,34 +60,38 @@ app = typer.Typer(
     "12 inadmissible, 13 verification failed.",
 )
 _INTERRUPTED = 130
-_MEASURE = "Measure (in the order of the flow)"
-for module, name in (
-    (demo, "demo"),
-    (collect, "collect"),
-    (forecast, "forecast"),
-    (score, "score"),
-    (diff, "diff"),
-    (report, "report"),
-    (table, "table"),
-):
-    app.command(name, rich_help_panel=_MEASURE, epilog=module.EXAMPLES)(module.command)
-app.add_typer(suite.app, name="suite", rich_help_panel=_MEASURE)
-_PROVE = "Prove (in the order of an attempt)"
-app.add_typer(keys.app, name="keys", rich_help_panel=_PROVE)
-app.add_typer(charter.app, name="charter", rich_help_panel=_PROVE)
-app.command("plan", rich_help_panel=_PROVE, epilog=plan.EXAMPLES)(plan.command)
-for module, name in (
-    (seal, "seal"),
-    (opening, "open"),
-    (commit, "commit"),
-    (run, "run"),
-    (reveal, "reveal"),
-    (judge, "judge"),
-    (publish, "publish"),
-    (verify, "verify"),
-    (stamp, "stamp"),
-):
-    app.command(name, rich_help_panel=_PROVE, epilog=module.EXAMPLES)(module.command)
+_PANELS = {
+    "Measure (in the order of the flow)": {
+        "demo": demo,
+        "suite": suite,
+        "collect": collect,
+        "forecast": forecast,
+        "score": score,
+        "diff": diff,
+        "report": report,
+        "table": table,
+    },
+    "Prove (in the order of an attempt)": {
+        "keys": keys,
+        "plan": plan,
+        "charter": charter,
+        "seal": seal,
+        "open": opening,
+        "commit": commit,
+        "run": run,
+        "reveal": reveal,
+        "judge": judge,
+        "publish": publish,
+        "stamp": stamp,
+        "verify": verify,
+    },
+}
+for panel, modules in _PANELS.items():
+    for name, module in modules.items():
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel, epilog=module.EXAMPLES)(module.command)
 
 
 @app.callback(invoke_without_command=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,8 +39,8 @@ _BLIND = {
     "processes": 64,
     "output_bytes": 1024 * _MIB,
 }
-#: Digits of a cap that is made up here: nobody means more.
-_CAP_DIGITS = 4
+#: A cap that is made up here has four digits after the point: nobody means more.
+_CAP_STEPS = 10_000
 _EXAMPLE = (
     "Example: foretell charter init charter.toml --target tiny --pool pool.jsonl --prompts 200 --tolerance 0.5 "
     "--evaluator keys/evaluator.key --team team.pub"
@@ -100,7 +101,7 @@ def init(
         "score": {
             "metric": metric,
             "tolerance": tolerance,
-            "cap": cap if cap is not None else round(loss_metric(metric).cap(vocabulary), _CAP_DIGITS),
+            "cap": cap if cap is not None else _rounded_up(loss_metric(metric).cap(vocabulary)),
             "level": level,
             "floor": ScoreSettings().floor,
             "top_k": ScoreSettings().top_k,
@@ -207,6 +208,11 @@ def _deadline(text: str | None) -> datetime:
             expected="a date and time in UTC",
             fix="Write it as 2030-01-31T12:00:00Z.",
         ) from error
+
+
+def _rounded_up(number: float) -> float:
+    """A few digits are enough, but a cap shall not cut off what it is the most of."""
+    return math.ceil(number * _CAP_STEPS) / _CAP_STEPS
 
 
 def _given(**options: int | None) -> dict[str, int]:

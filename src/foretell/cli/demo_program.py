@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from foretell.distributions import TokenizedPrompt, Vocabulary
+from foretell.distributions import DenseBlock, TokenizedPrompt, Vocabulary
 from foretell.forecasters.specs import open_forecaster
 from foretell.targets.specs import open_target
 
@@ -57,4 +57,5 @@ def _table(spec: str, vocabulary: Vocabulary) -> np.ndarray:
     ids = tuple(range(vocabulary.size))
     prompt = TokenizedPrompt("table", "all", 1.0, "table", "", ids, ids)
     block = open_forecaster(spec, vocabulary, open_target=open_target).forecast(prompt)
-    return np.asarray(block.logprobs)
+    assert isinstance(block, DenseBlock)
+    return block.logprobs

@@ -45,11 +45,11 @@ def command(
     loss = loss_metric(metric or score["settings"]["metric"])
     limit = JudgeSettings(metric=loss.name, cap=cap).cap_for(score["truth"]["vocabulary"])
     chosen = _chosen(score, forecast, str(folder))
-    references = [entry["name"] for entry in score["forecasts"] if entry["reference"]]
-    losses = {name: read_losses(folder, name, loss.name, limit) for name in dict.fromkeys([*references, chosen])}
+    losses = {entry["name"]: read_losses(folder, entry["name"], loss.name, limit) for entry in score["forecasts"]}
     aim = Aim(tolerance, _slices(judge_slice, tolerance), level, power)
     noise = float(score["truth"]["noise_floor"]["kl_nats"])
-    scale = ReferenceScale.of(loss, tolerance, {name: losses[name] for name in references}, noise)
+    references = [entry["name"] for entry in score["forecasts"] if entry["reference"]]
+    scale = ReferenceScale.of(loss, tolerance, losses, noise, references)
     with progress_bars() as progress:
         plan = make_plan(losses[chosen], aim, progress=progress)
     practice = {
@@ -124,13 +124,13 @@ def _print(plan: Plan, aim: Aim, loss: LossMetric, practice: dict[str, Any], sca
             limit = aim.slices.get(name, aim.tolerance)
             table.add_row(name, f"{limit:g}", "–" if alone is None else f"{alone:,}")
         out.print(table)
-    if scale.means:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("reference", overflow="fold")
-        table.add_column(f"mean loss, {loss.unit}", justify="right")
-        for name, mean in scale.means.items():
-            table.add_row(name, f"{mean:.3f}")
-        out.print(table)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("forecast of the practice run", overflow="fold")
+    table.add_column("")
+    table.add_column(f"mean loss, {loss.unit}", justify="right")
+    for name, mean in scale.means.items():
+        table.add_row(name, "reference" if name in scale.references else "", f"{mean:.3f}")
+    out.print(table)
 
 
 def _sentences(plan: Plan, aim: Aim, practice: dict[str, Any]) -> list[str]:

@@ -112,7 +112,8 @@ def leaderboard(result: dict[str, Any]) -> Table:
     if more:
         table.add_column("worst slice", no_wrap=True)
     if judged:
-        table.add_column("verdict", no_wrap=True, min_width=7)
+        longest = max(len(entry["verdict"]["decision"]) for entry in result["forecasts"])
+        table.add_column("verdict", no_wrap=True, min_width=longest)
     for entry in result["forecasts"]:
         table.add_row(*_row(entry, more, judged))
     return table

@@ -17,5 +17,5 @@ def command(
     ledger: LedgerArgument,
     authority: Annotated[str, typer.Option(help="URL of a timestamp authority (RFC 3161).")],
 ) -> None:
-    """Have the log's latest checkpoint timestamped by somebody outside (optional; needs foretell[timestamps])."""
+    """Have the log's latest checkpoint timestamped by somebody outside (optional; needs the extra timestamps)."""
     out.print(f"{attempts.stamp(ledger, authority)}: the log as it is now was timestamped", markup=False)

@@ -6,8 +6,8 @@ import hashlib
 import json
 import platform
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from foretell.base.errors import InputError, ProgramError
 from foretell.base.progress import Progress, quiet
-from foretell.distributions import Block, DenseBlock, TokenizedPrompt, TopKBlock, concatenate
+from foretell.distributions import Block, TokenizedPrompt, TopKBlock, concatenate
 from foretell.forecasters.program_answers import AnswerStore, Row, most_bytes, read_answer
 from foretell.forecasters.program_folder import Program, load_program
 from foretell.forecasters.rows import RowRules, stack_listed
@@ -99,18 +99,15 @@ class ProgramForecaster:
         with tempfile.TemporaryDirectory(prefix="foretell-program-") as folder:
             staged = Path(folder) / "program"
             self.program.stage(staged)
-            kind: type[Row] | None = None
-            for number, row in self._run(staged, questions, order, "asking the program"):
-                if kind not in (None, type(row)):
-                    raise self._two_forms(questions.place(number))
-                kind = type(row)
-                answers.put(number, row)
-            for number, row in self._run(staged, questions, order[::-1], "asking it again"):
-                if not answers.same(number, row):
-                    raise self._differs(staged, questions, number)
-            for number in alone.tolist():
+            self._keep(staged, questions, order, answers)
+            with closing(self._run(staged, questions, order[::-1], "asking it again")) as again:
+                different = next((number for number, row in again if not answers.same(number, row)), None)
+            for number in alone.tolist() if different is None else ():
                 if not answers.same(number, self._alone(staged, questions, number)):
-                    raise self._differs(staged, questions, number)
+                    different = number
+                    break
+            if different is not None:
+                raise self._differs(staged, questions, different)
 
     def forecast(self, prompt: TokenizedPrompt) -> Block:
         """What the program said about a prompt.
@@ -119,9 +116,14 @@ class ProgramForecaster:
             InputError: a prompt that `prepare` was not given.
         """
         asked, first = self._places.get(prompt.id, (None, 0))
-        if self._answers is None or asked is None or (asked.token_ids, asked.positions) != (
-            prompt.token_ids,
-            prompt.positions,
+        if (
+            self._answers is None
+            or asked is None
+            or (asked.token_ids, asked.positions)
+            != (
+                prompt.token_ids,
+                prompt.positions,
+            )
         ):
             raise InputError(
                 "a prompt that the program was not asked",
@@ -134,9 +136,18 @@ class ProgramForecaster:
         listed = [row for row in rows if isinstance(row, TopKBlock)]
         return stack_listed(listed) if listed else concatenate([*rows])
 
+    def _keep(self, staged: Path, questions: _Questions, order: NDArray[np.int64], answers: AnswerStore) -> None:
+        kind: type[Row] | None = None
+        with closing(self._run(staged, questions, order, "asking the program")) as told:
+            for number, row in told:
+                if kind not in (None, type(row)):
+                    raise self._two_forms(questions.place(number))
+                kind = type(row)
+                answers.put(number, row)
+
     def _run(
         self, staged: Path, questions: _Questions, order: NDArray[np.int64], task: str
-    ) -> Iterator[tuple[int, Row]]:
+    ) -> Generator[tuple[int, Row], None, None]:
         """Ask in one fresh sandbox; the program counts the questions, and is told no more of where they come from."""
         opening = {"vocabulary_size": self.rules.vocabulary, "seed": self.seed}
         with self._process(staged) as process:

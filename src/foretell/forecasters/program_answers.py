@@ -64,9 +64,7 @@ def read_answer(line: bytes, question: int, rules: RowRules, where: str) -> Row:
                 return _listed(_object(answer["top"], where), rules, where)
             return full_row(_numbers(answer, where), rules, where)
     except (DistributionError, VocabularyError) as error:
-        raise ProgramError(
-            error.what, where=error.where, got=error.got, expected=error.expected, fix=_FIX
-        ) from error
+        raise ProgramError(error.what, where=error.where, got=error.got, expected=error.expected, fix=_FIX) from error
 
 
 class AnswerStore:

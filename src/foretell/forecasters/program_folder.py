@@ -68,7 +68,9 @@ class Program:
                 target = to / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if (got := _copy(self.folder / name, target)) != digest:
-                    raise _wrong(self.folder / name, "a program that changed", got, digest, "Leave it alone, run again.")
+                    raise _wrong(
+                        self.folder / name, "a program that changed", got, digest, "Leave it alone, run again."
+                    )
                 target.chmod(_STAGED_MODE)
 
 

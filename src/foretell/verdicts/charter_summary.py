@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from foretell.scoring.losses import loss_metric
+from foretell.scoring.losses import NATS, loss_metric
 from foretell.verdicts.charter import Charter
 
+_PERCENT = 100
 _TRACKS = {
     "open": "open: the team sees the prompts and sends forecasts",
     "blind": "blind: the team sends a program, and the evaluator runs it without showing it anything else",
@@ -58,12 +59,13 @@ def _prompts(charter: Charter) -> str:
 def _conditions(charter: Charter) -> Iterator[str]:
     score = charter.score
     metric = loss_metric(score.metric)
+    unit = " nats" if metric.unit == NATS else ""
     yield (
-        f"the {score.level:g} bounds of the mean {metric.title} over all prompts end at "
-        f"{metric.amount(f'{score.tolerance:g}')} or below"
+        f"the {_PERCENT * score.level:g}% bounds of the mean {metric.title} over all prompts end at "
+        f"{score.tolerance:g}{unit} or below"
     )
     for name, own in score.slice_tolerances.items():
-        yield f"those over the prompts of {name} at {metric.amount(f'{own:g}')} or below"
+        yield f"those over the prompts of {name} at {own:g}{unit} or below"
 
 
 def _losses(charter: Charter) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,34 +14,43 @@ from foretell.verdicts.noise import implied_noise
 
 @dataclass(frozen=True)
 class ReferenceScale:
-    """The references of a run by falling quality, and a tolerance among them.
+    """The forecasts of a practice run by falling quality, references above all, and a tolerance among them.
 
     Attributes:
-        means: mean loss (upper end) by reference, best first.
+        means: mean loss (upper end) by forecast, best first.
+        references: which of them know text but not the model.
         noise: the truth's noise in the metric and how it is known, or why it is not.
     """
 
     metric: LossMetric
     tolerance: float
     means: dict[str, float]
+    references: frozenset[str]
     noise: tuple[float, str] | Unscored
 
     @classmethod
     def of(
-        cls, metric: LossMetric, tolerance: float, losses: dict[str, Losses], noise_kl_nats: float
+        cls,
+        metric: LossMetric,
+        tolerance: float,
+        losses: Mapping[str, Losses],
+        noise_kl_nats: float,
+        references: Iterable[str] = (),
     ) -> ReferenceScale:
         """The scale of a run.
 
         Args:
-            losses: of every reference of the run.
+            losses: of every forecast of the run.
+            noise_kl_nats: the truth's noise as a KL divergence.
+            references: names of those that are.
         """
         means = {name: weighted_mean(own.hi, own.weights) for name, own in losses.items()}
         ordered = dict(sorted(means.items(), key=lambda item: item[1]))
-        return cls(metric, tolerance, ordered, implied_noise(metric.name, noise_kl_nats))
+        return cls(metric, tolerance, ordered, frozenset(references), implied_noise(metric.name, noise_kl_nats))
 
     @property
     def neighbours(self) -> tuple[str | None, str | None]:
-        """The worst reference that meets the tolerance with its mean, and the best that does not."""
+        """The worst forecast that meets the tolerance with its mean, and the best that does not."""
         met = [name for name, mean in self.means.items() if mean <= self.tolerance]
         missed = [name for name, mean in self.means.items() if mean > self.tolerance]
         return (met[-1] if met else None), (missed[0] if missed else None)
@@ -52,11 +62,9 @@ class ReferenceScale:
         if better and worse:
             place = f"A tolerance of {limit} lies between {better} and {worse}."
         elif better:
-            place = f"Every reference meets a tolerance of {limit}; the worst of them is {better}."
-        elif worse:
-            place = f"No reference meets a tolerance of {limit}; the best of them is {worse}."
+            place = f"Every forecast of the practice run meets a tolerance of {limit}; the worst is {better}."
         else:
-            place = f"The practice run has no reference to hold a tolerance of {limit} against."
+            place = f"No forecast of the practice run meets a tolerance of {limit}; the best is {worse}."
         return [place, self._against_noise()]
 
     def _against_noise(self) -> str:
@@ -67,7 +75,7 @@ class ReferenceScale:
             return "The truth's own noise is 0."
         at_least = "" if how == "measured" else "at least "
         return (
-            f"It is {at_least}{self.tolerance / amount:,.3g} times the truth's own noise of "
+            f"It is {at_least}{self.tolerance / amount:,.0f} times the truth's own noise of "
             f"{self.metric.amount(f'{amount:.1e}')} ({how})."
         )
 
@@ -75,7 +83,9 @@ class ReferenceScale:
         """The scale for JSON."""
         known = not isinstance(self.noise, Unscored)
         return {
-            "references": [{"name": name, "mean": mean} for name, mean in self.means.items()],
+            "forecasts": [
+                {"name": name, "mean": mean, "reference": name in self.references} for name, mean in self.means.items()
+            ],
             "between": list(self.neighbours),
             "noise_floor": {"value": self.noise[0], "method": self.noise[1]}  # type: ignore[index]
             if known

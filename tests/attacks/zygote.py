@@ -1,0 +1,122 @@
+"""A process that has loaded everything, and forks a child for each step it is asked to take, killing it on time.
+
+    python -m tests.attacks.zygote INPUTS
+
+INPUTS holds both keys, the pool, a tokenizer, a forecast and a program. Each line of standard input is a request
+{"step", "ledger", "delay"}: take the step on that ledger, and `kill -9` after `delay` seconds, or never where it is
+null. Each gets an answer of one line. It runs in a process of its own, as tests have threads, which do not survive a
+fork; and it adopts what a killed child leaves behind, so as to see whether that ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from foretell import attempts
+from foretell.base.errors import ForetellError
+from foretell.distributions import Vocabulary
+from foretell.ledger import SecretKey
+from foretell.suites import load_suite
+from foretell.targets.specs import open_target
+from foretell.verifier import verify
+
+_ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
+_HANGS_SECONDS, _GONE_SECONDS, _LOOK_SECONDS = 120.0, 10.0, 0.002
+DONE, REFUSED, BROKEN = 0, 10, 11
+
+
+class Parties:
+    """Both sides of an attempt, and what they bring to it."""
+
+    def __init__(self, inputs: Path) -> None:
+        self.inputs = inputs
+        self.evaluator, self.team = (SecretKey.read(inputs / f"{name}.key") for name in ("evaluator", "team"))
+        self.pool, self.vocabulary = load_suite(inputs / "pool.jsonl"), Vocabulary.load(inputs / "tokenizer.json")
+
+    @property
+    def steps(self) -> dict[str, Callable[[Path], object]]:
+        """What can be asked for."""
+        inputs, evaluator, team = self.inputs, self.evaluator, self.team
+        return {
+            "seal": lambda root: attempts.seal(root, self.pool, evaluator),
+            "open": lambda root: attempts.open_prompts(root, evaluator),
+            "commit forecast": lambda root: attempts.commit_forecast(root, inputs / "forecast", team),
+            "commit program": lambda root: attempts.commit_program(root, inputs / "program", team),
+            "run": lambda root: attempts.run_program(root, self.vocabulary, evaluator),
+            "reveal": lambda root: attempts.reveal(root, open_target("tiny"), evaluator),
+            "judge": lambda root: attempts.judge(root, evaluator),
+            "publish": lambda root: attempts.publish(root, root.with_name("published"), evaluator),
+        }
+
+
+def in_child(step: Callable[[Path], object], ledger: Path, answers: int) -> int:
+    """Take the step; what stopped it is written to a pipe."""
+    try:
+        step(ledger)
+    except ForetellError as error:
+        os.write(answers, f"{type(error).__name__}: {error}".encode())
+        return REFUSED
+    except BaseException:
+        os.write(answers, traceback.format_exc().encode())
+        return BROKEN
+    return DONE
+
+
+def take(step: Callable[[Path], object], ledger: Path, delay: float | None) -> dict[str, Any]:
+    """Fork, wait, kill, and see what is left."""
+    reading, writing = os.pipe()
+    began = time.perf_counter()
+    child = os.fork()
+    if child == 0:
+        os._exit(in_child(step, ledger, writing))
+    os.close(writing)
+    handle = os.pidfd_open(child)
+    ended, _, _ = select.select([handle], [], [], _HANGS_SECONDS if delay is None else delay)
+    if not ended:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    seconds = time.perf_counter() - began
+    os.close(handle)
+    with os.fdopen(reading, "rb") as file:
+        said = file.read().decode() if os.WIFEXITED(status) else ""
+    code = os.waitstatus_to_exitcode(status)
+    return {"code": code, "seconds": seconds, "said": said, "orphans": wait_for_orphans()}
+
+
+def wait_for_orphans() -> int:
+    """How many processes of the child outlive it for long."""
+    until = time.monotonic() + _GONE_SECONDS
+    while time.monotonic() < until:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(_LOOK_SECONDS)
+        except ChildProcessError:
+            return 0
+    return len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+def main(inputs: Path) -> None:
+    """Answer requests until there are no more."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_ADOPT_ORPHANS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+    steps = Parties(inputs).steps
+    verify(inputs / "judged")  # loads what is compiled, once for all children
+    print("ready", flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = take(steps[request["step"]], Path(request["ledger"]), request["delay"])
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
