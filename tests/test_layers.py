@@ -26,8 +26,8 @@ LAYERS = (
     "organisms",
     "reports",
     "evaluation",
-    "attempts",
     "verifier",
+    "attempts",
     "cli",
 )
 HEAVY, HEAVY_FOLDERS = ("torch", "transformers"), ("targets", "organisms")
