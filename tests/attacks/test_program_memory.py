@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.attacks.conftest import Blind, Put
 
 from foretell.base.errors import ProgramError
+from tests.attacks.conftest import Blind, Put
 
 MOST = 64 << 20
 ONE = """

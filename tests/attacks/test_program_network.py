@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from tests.attacks.conftest import Blind, Put
 
 from foretell.base.errors import ProgramError
+from tests.attacks.conftest import Blind, Put
 
 ATTACK = """
 import socket

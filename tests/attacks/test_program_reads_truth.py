@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.attacks.conftest import Blind, Put
 
 import foretell
 from foretell.base.errors import ProgramError
+from tests.attacks.conftest import Blind, Put
 
 READS = """
 import glob, os
@@ -33,10 +33,11 @@ def test_the_truth_is_not_there(blind: Blind, put: Put, tmp_path: Path) -> None:
 
 
 def test_the_shipped_target_cannot_be_imported(blind: Blind, put: Put) -> None:
-    source = "def next_token(ids):\n    import foretell.targets.tiny\n    return honest(ids)\n"
+    source = "def next_token(ids):\n    import foretell\n"
+    source += "    open(foretell.__path__[0] + '/targets/shipped/tiny/facts.json').close()\n    return honest(ids)\n"
     with pytest.raises(ProgramError, match="No module named 'foretell'"):
         put(blind(source))
-    put(blind(source, unsafe=True, memory_bytes=4 << 30))
+    put(blind(source, unsafe=True))
 
 
 @pytest.mark.parametrize("package", ["pip", "safetensors", "pytest"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.attacks.conftest import Blind, Put
 
 from foretell.base.errors import ProgramError
+from tests.attacks.conftest import Blind, Put
 
-OUT = r"out of time: got not finished after 0\.\d seconds, expected 0\.6 seconds"
+OUT = r"out of time: got not finished after \d+\.\d seconds, expected 0\.6 seconds"
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_it_does_not_read(blind: Blind, put: Put) -> None:
 
 
 def test_a_short_rest_is_allowed(blind: Blind, put: Put) -> None:
-    put(blind("import time\ndef next_token(ids):\n    time.sleep(0.001)\n    return honest(ids)\n", seconds=5))
+    put(blind("import time\ndef next_token(ids):\n    time.sleep(0.001)\n    return honest(ids)\n"))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.attacks.conftest import Blind, Put
 
 from foretell.base.errors import ProgramError
+from tests.attacks.conftest import Blind, Put
 
 WRITES = """
 import os

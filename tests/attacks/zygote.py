@@ -31,7 +31,7 @@ from foretell.targets.specs import open_target
 from foretell.verifier import verify
 
 _ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
-_HANGS_SECONDS, _GONE_SECONDS, _LOOK_SECONDS = 120.0, 10.0, 0.002
+_HANGS_SECONDS, _GONE_SECONDS, _LOOK_SECONDS = 120.0, 3.0, 0.001
 DONE, REFUSED, BROKEN = 0, 10, 11
 
 
@@ -93,16 +93,34 @@ def take(step: Callable[[Path], object], ledger: Path, delay: float | None) -> d
     return {"code": code, "seconds": seconds, "said": said, "orphans": wait_for_orphans()}
 
 
-def wait_for_orphans() -> int:
-    """How many processes of the child outlive it for long."""
+def wait_for_orphans() -> list[dict[str, Any]]:
+    """What outlives the child for long: each process's command, and whether it has children; then it is killed."""
     until = time.monotonic() + _GONE_SECONDS
     while time.monotonic() < until:
-        try:
-            if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                time.sleep(_LOOK_SECONDS)
-        except ChildProcessError:
-            return 0
-    return len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+        if not reap():
+            return []
+        time.sleep(_LOOK_SECONDS)
+    left = []
+    for orphan in children_of(os.getpid()):
+        command = Path(f"/proc/{orphan}/cmdline").read_bytes().split(b"\0")[0].decode()
+        left.append({"command": command, "busy": bool(children_of(orphan))})
+        os.kill(orphan, signal.SIGKILL)
+    while reap():
+        time.sleep(_LOOK_SECONDS)
+    return left
+
+
+def reap() -> bool:
+    """Bury one that has died; whether any child is left."""
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def children_of(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def main(inputs: Path) -> None:

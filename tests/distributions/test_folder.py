@@ -190,6 +190,18 @@ def test_killed_between_the_manifest_and_the_end(
     assert folder_bytes(folder) == expected
 
 
+@pytest.mark.parametrize("left", ["..plan.json.0123abcd.partial", ".plan.json"])
+def test_killed_in_its_first_moment(
+    tmp_path: Path, prompts: list[TokenizedPrompt], words: Vocabulary, left: str
+) -> None:
+    begin(tmp_path / "begun", prompts, words)
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    shutil.copy(tmp_path / "begun" / ".plan.json", folder / left)
+    assert not begin(folder, prompts, words).finished
+    assert sorted(path.name for path in folder.iterdir()) == [".plan.json", "shards"]
+
+
 def test_a_finished_folder_is_kept(
     finished: Callable[[str], Path], prompts: list[TokenizedPrompt], words: Vocabulary, folder_bytes: Read
 ) -> None:

@@ -1,8 +1,8 @@
 """Write the golden folder of a format version: small files that readers must be able to read for ever.
 
-Run once when a format version is new, then commit the result and never change it:
+Run once when a format version is new, then commit the result and never change it; what is there is left as it is:
 
-    python tests/golden/make_golden.py tests/golden/v1
+    python -m tests.golden.make_golden tests/golden/v1
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from foretell.evaluation import score
 from foretell.suites import Prompt, Suite, save_suite
 from foretell.targets.collection import tokenize
 from foretell.verdicts.judging import JudgeSettings
+from tests.golden.make_published import make_published
 
 SEED, LISTED, SHARDS = 20261123, 5, 2
 PROMPTS = (
@@ -67,9 +68,8 @@ def write_distributions(
     return Distributions(folder)
 
 
-def main(out: Path) -> None:
+def make_run(out: Path) -> None:
     """Write suite, truth, forecast and run."""
-    out.mkdir(parents=True)
     suite = Suite("suite", PROMPTS)
     save_suite(suite, out / "suite.jsonl")
     save_suite(suite, out / "suite.parquet")
@@ -81,6 +81,15 @@ def main(out: Path) -> None:
     forecast = write_distributions(out / "forecast", "forecast", suite, prompts, vocabulary, SEED + 1)
     score(truth, [forecast], out / "run", judging=JudgeSettings(tolerance=1.0))
     tokenizer.unlink()
+
+
+def main(out: Path) -> None:
+    """Write what is not there yet."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / "run").exists():
+        make_run(out)
+    if not (out / "published").exists():
+        make_published(out / "published")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,14 @@ import pytest
 from foretell.base.files import check_file, read_manifest
 from foretell.distributions import Distributions, TopKBlock, check_block
 from foretell.evaluation import score
+from foretell.ledger import Ledger
 from foretell.reports import write_report
 from foretell.suites import Prompt, load_suite
 from foretell.targets.collection import tokenize
 from foretell.verdicts.judging import JudgeSettings
+from foretell.verdicts.run_folder import read_losses
+from foretell.verifier import verify
+from foretell.verifier.record import replay
 
 VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if path.name.startswith("v"))
 #: What was written, said once more: the files must not change, nor may how they are read.
@@ -26,7 +30,17 @@ FIRST_PROMPTS = (
     Prompt("sum-2", "12 − 5 = é", "sums", 1.0, "sum-2", (0, -1)),
 )
 FIRST_DIGEST = "sha256:d0a88e4cfeadf281026eb6c49ee6dd5a7653c0656089d23236251767deb5a45a"
-LARGEST_BYTES = 100_000
+LARGEST_BYTES = 450_000
+#: Of the published folder: its log has an open and a blind attempt, its files are the blind one's.
+PUBLISHED_CHECKS = [
+    ("files", "38 files"),
+    ("log", "13 entries"),
+    ("attempt 2: seal", "4 of 12 prompts, drawn by rule, none of the 4 used before"),
+    ("attempt 2: commit", "program of 3,728 bits, committed at entry 8"),
+    ("attempt 2: run", "run in bubblewrap 0.11.0"),
+    ("attempt 2: reveal", "truth of tiny, 4 positions of the sealed prompts"),
+    ("attempt 2: judge", "inconclusive: whole suite: the bounds "),
+]
 
 
 def test_there_is_a_golden_folder() -> None:
@@ -78,4 +92,27 @@ def test_the_run_and_its_report(tmp_path: Path) -> None:
     assert len(positions["kl_nats_lo"]) == 22
     assert (np.array(positions["kl_nats_lo"]) <= np.array(positions["kl_nats_hi"])).all()
     write_report(run, tmp_path / "report.html")
-    assert "golden forecast" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "golden forecast" in page
+    # This run was written before there was a choice of metrics.
+    assert "against the tolerance of 1 nats" in page
+    assert [len(read_losses(run, "golden forecast", metric, 9.0).prompts) for metric in ("kl_nats", "tv")] == [4, 4]
+
+
+def test_the_published_folder_still_verifies() -> None:
+    checks = verify(VERSIONS[0] / "published")
+    assert [(check.name, check.holds) for check in checks] == [(name, True) for name, _ in PUBLISHED_CHECKS]
+    for check, (name, detail) in zip(checks, PUBLISHED_CHECKS, strict=True):
+        assert check.detail.startswith(detail), name
+
+
+def test_a_look_at_what_was_published() -> None:
+    folder = VERSIONS[0] / "published"
+    record = replay(Ledger(folder / "log"))
+    open_steps, blind_steps = (list(attempt.steps) for attempt in record.attempts)
+    assert open_steps == ["seal", "open", "commit", "reveal", "judge"]
+    assert blind_steps == ["seal", "commit", "run", "reveal", "judge", "publish"]
+    assert record.attempts[0].charter.score.metric == "tv"
+    assert record.attempts[1].steps["commit"]["helpers"] == ["another helper", "the helper in program.toml"]
+    assert Distributions(folder / "attempts/002/truth").kind == "dense"
+    assert Distributions(folder / "attempts/002/forecast").kind == "topk"

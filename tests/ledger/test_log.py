@@ -12,7 +12,7 @@ import pytest
 
 from foretell.base.errors import ForgeryError, InputError, StorageError
 from foretell.base.files import write_atomically
-from foretell.ledger import log
+from foretell.ledger import _folder, log
 from foretell.ledger.keys import SecretKey
 from foretell.ledger.log import Ledger, origin_of
 from foretell.ledger.merkle import EMPTY_ROOT, leaf_hash, tree_root
@@ -115,6 +115,20 @@ def test_entries_that_are_none(folder: Path, evaluator: SecretKey, entry: bytes,
     with pytest.raises(InputError, match=f"not an entry: got {len(entry)} bytes"):
         Ledger(folder).append(lambda size, root: entry, evaluator)
     assert folder_bytes(folder) == before
+
+
+def test_a_listing_made_while_somebody_appends_is_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder's names are not read at one moment: the second of two new entries may be seen without the first."""
+    real, looks = _folder._list, list[Path]()
+
+    def listing(where: Path) -> tuple[list[str], list[str]]:
+        entries, checkpoints = real(where)
+        looks.append(where)
+        return ([entries[0], *entries[2:]], checkpoints[:1]) if len(looks) == 1 else (entries, checkpoints)
+
+    monkeypatch.setattr(_folder, "_list", listing)
+    assert Ledger(folder).entries == ENTRIES
+    assert len(looks) == 2
 
 
 def interrupt(folder: Path) -> dict[str, bytes]:

@@ -168,6 +168,15 @@ def test_a_consistency_proof_between_other_sizes_does_not_do(data: st.DataObject
     )
 
 
+def test_a_proof_that_stops_below_the_root_does_not_do() -> None:
+    """The same root for a larger size: only the missing rest of the proof gives it away."""
+    root = tree_root(LEAVES[:2])
+    assert verify_consistency(1, LEAVES[0], 2, root, [LEAVES[1]])
+    assert not verify_consistency(1, LEAVES[0], 3, root, [LEAVES[1]])
+    assert verify_inclusion(LEAVES[0], 0, 2, [LEAVES[1]], root)
+    assert not verify_inclusion(LEAVES[0], 0, 3, [LEAVES[1]], root)
+
+
 @given(st.data(), st.integers(1, LARGEST))
 def test_every_flipped_bit_is_seen(data: st.DataObject, size: int) -> None:
     index = data.draw(st.integers(0, size - 1))

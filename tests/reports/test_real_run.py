@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
@@ -18,6 +19,7 @@ from foretell.forecasters.forecaster import Forecaster
 from foretell.forecasters.uniform import UniformForecaster
 from foretell.reports import write_report
 from foretell.reports.figures import figure
+from foretell.scoring.losses import LOSSES
 from foretell.suites import Prompt, Suite
 from foretell.targets.target import TargetIdentity
 from foretell.verdicts.judging import JudgeSettings
@@ -128,7 +130,7 @@ def test_the_report_shows_the_metric_that_was_judged(
     unit = LOSSES[metric].amount("")
     assert f"the tolerance of 0.3{unit}." in page.text
     assert f"off by {figure(entry['loss']['mean'])}{unit} a token" in page.text
-    assert f"judged at 0.2" in page.text
+    assert "judged at 0.2" in page.text
     assert LOSSES[metric].meaning in page.text
     assert "One nat off: the model’s own next tokens were given, as a geometric mean, 2.7 times less" not in page.text
     assert "knowing nothing (uniform)" not in page.text

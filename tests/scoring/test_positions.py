@@ -116,6 +116,18 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
             np.testing.assert_array_equal(parts.hi[name], whole.hi[name])
 
 
+def test_lists_of_different_lengths_are_graded_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = top_of(dense(0, 50), 4)
+    truth.token_ids[30, 3], truth.logprobs[30, 3] = -1, -np.inf
+    settings = ScoreSettings(top_k=4)
+    whole = score_positions(truth, dense(1, 50), LENGTHS, settings)
+    monkeypatch.setattr(positions, "_CHUNK_BYTES", 7 * 4 * 8)
+    parts = score_positions(truth, dense(1, 50), LENGTHS, settings)
+    assert "topk_logprob_rmse" in whole.unscored
+    assert parts.unscored == whole.unscored
+    assert list(parts.lo) == list(whole.lo)
+
+
 def test_half_precision_is_read_as_single() -> None:
     block = DenseBlock(dense(0).logprobs.astype(np.float16))
     assert to_dense(block, 8).logprobs.dtype == np.float32

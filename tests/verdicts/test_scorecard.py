@@ -12,7 +12,8 @@ import pytest
 from foretell.base.errors import InputError
 from foretell.scoring import COLUMNS, ScoreSettings
 from foretell.verdicts.judging import JudgeSettings
-from foretell.verdicts.scorecard import PromptScores, scorecard
+from foretell.verdicts.prompt_scores import PromptScores
+from foretell.verdicts.scorecard import scorecard
 
 SLICES = ("code", "prose")
 NOISE = {"kl_nats": 2e-6, "max_kl_nats": 3e-6, "method": "made up"}
@@ -168,11 +169,11 @@ def test_settings_name_metric_and_unit_and_mislead_no_old_reader() -> None:
 
 def test_a_slice_with_a_tolerance_of_its_own() -> None:
     kl = np.where(np.arange(40) % 2, 0.01, 1.5)
-    for own, decision in ((1.2, "fail"), (2.5, "pass")):
-        entry = card(scores_of("f", kl), tolerance=2.4, slices={"code": own})["forecasts"][0]
+    for own, decision in ((0.3, "fail"), (4.0, "pass")):
+        entry = card(scores_of("f", kl), tolerance=2.5, slices={"code": own})["forecasts"][0]
         assert entry["verdict"]["decision"] == decision
         parts = {part["slice"]: part for part in entry["slices"]}
-        assert (parts["code"]["tolerance"], parts["prose"]["tolerance"]) == (own, 2.4)
+        assert (parts["code"]["tolerance"], parts["prose"]["tolerance"]) == (own, 2.5)
         assert parts["code"]["decision"] == decision
         assert parts["code"]["within_tolerance"]["count"] == (10 if own > 1.5 else 0)
 
@@ -180,5 +181,18 @@ def test_a_slice_with_a_tolerance_of_its_own() -> None:
 def test_a_metric_that_the_truth_does_not_tell() -> None:
     made = scores_of("f", NEAR)
     made.unscored = {"topk_logprob_rmse": "needs more"}
-    with pytest.raises(InputError, match="--metric topk_logprob_rmse: a loss that this truth does not tell: got needs more"):
+    with pytest.raises(
+        InputError, match="--metric topk_logprob_rmse: a loss that this truth does not tell: got needs more"
+    ):
         card(made, metric="topk_logprob_rmse")
+
+
+def test_prompts_needed_are_those_that_the_open_slice_needs() -> None:
+    kl = np.where(np.arange(40) % 2, 0.01, RNG.uniform(0.9, 1.1, 40))
+    whole = card(scores_of("f", kl), tolerance=4.0)["forecasts"][0]["verdict"]
+    slice_only = card(scores_of("f", kl), tolerance=4.0, slices={"code": 1.3})["forecasts"][0]["verdict"]
+    alone = card(scores_of("f", kl[::2]), tolerance=1.3)["forecasts"][0]["verdict"]
+    assert (whole["decision"], whole["prompts_needed"]) == ("pass", None)
+    assert slice_only["decision"] == alone["decision"] == "inconclusive"
+    assert slice_only["prompts_needed"] == pytest.approx(2 * alone["prompts_needed"], rel=0.5)
+    assert slice_only["prompts_needed"] > 40

@@ -60,21 +60,13 @@ def commit_program(
 
     Raises:
         OrderError: after the deadline, on another track, or out of order.
-        InputError: no program, or larger than the charter's budget.
+        InputError: no program, larger than the charter's budget, or with hidden files.
     """
     with taking(root, "commit", secret, number) as step:
         _require_track(step, blind=True)
         program = load_program(folder)
         assert step.charter.blind is not None
-        budget = step.charter.blind.size_budget_bytes
-        if program.size_bytes > budget:
-            raise InputError(
-                "a program over its size budget",
-                where=str(folder),
-                got=f"{program.size_bytes} bytes",
-                expected=f"at most {budget}, files and their names",
-                fix="Make its tables smaller; what a program carries counts.",
-            )
+        _require_publishable(program, step.charter.blind.size_budget_bytes)
         copy_folder(folder, step.folder / PROGRAM)
         declared = sorted({*helpers, *program.helpers})
         facts = {"name": program.name, "helpers": declared, "size_bytes": program.size_bytes}
@@ -163,6 +155,25 @@ def _require_track(step: Step, *, blind: bool) -> None:
             got=datetime.now(UTC).isoformat(),
             expected=f"by {step.charter.track.deadline.isoformat()}",
             fix="This attempt cannot be answered any more; the evaluator may seal a new one.",
+        )
+
+
+def _require_publishable(program: Program, budget: int) -> None:
+    if program.size_bytes > budget:
+        raise InputError(
+            "a program over its size budget",
+            where=str(program.folder),
+            got=f"{program.size_bytes} bytes",
+            expected=f"at most {budget}, files and their names",
+            fix="Make its tables smaller; what a program carries counts.",
+        )
+    if hidden := [name for name in program.files if any(part.startswith(".") for part in name.split("/"))]:
+        raise InputError(
+            "a hidden file in a program",
+            where=str(program.folder),
+            got=hidden[0],
+            expected="no name that begins with a dot: a published folder has none",
+            fix="Delete it, or rename it.",
         )
 
 

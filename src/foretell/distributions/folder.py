@@ -45,6 +45,8 @@ from foretell.distributions.vocabulary import TOKENIZER, Vocabulary
 
 SCHEMA = "foretell.distributions/1"
 PROMPTS, HEAD, SHARDS, _PLAN = "prompts.parquet", "head.safetensors", "shards", ".plan.json"
+#: What is there of the plan when its writer was killed in its first moment.
+_PLAN_BEGUN = f".{_PLAN}.*.partial"
 _HEAD_FACTS = "head"
 #: Shards kept open by a reader: enough for scoring in order, small enough for a laptop's file limit.
 _OPEN_SHARDS = 16
@@ -129,13 +131,13 @@ class DistributionWriter:
         if plan_file.is_file():
             if json.loads(plan_file.read_text())["plan"] != self._key:
                 raise _occupied(self.folder, "a run that was begun with other settings")
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        elif self.folder.exists() and not all(path.match(_PLAN_BEGUN) for path in self.folder.iterdir()):
             raise _occupied(self.folder, "files of something else")
+        write_text_atomically(plan_file, json.dumps({"plan": self._key}))  # first: it says whose folder this is
         with storage_errors(self.folder):
-            (self.folder / SHARDS).mkdir(parents=True, exist_ok=True)
+            (self.folder / SHARDS).mkdir(exist_ok=True)
             remove_partial_files(self.folder)
             remove_partial_files(self.folder / SHARDS)
-        write_text_atomically(plan_file, json.dumps({"plan": self._key}))
         return False
 
     def has(self, shard: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import tempfile
@@ -20,15 +19,13 @@ from foretell.base.progress import Progress, quiet
 from foretell.distributions import Block, TokenizedPrompt, TopKBlock, concatenate
 from foretell.forecasters.program_answers import AnswerStore, Row, most_bytes, read_answer
 from foretell.forecasters.program_folder import Program, load_program
+from foretell.forecasters.program_questions import Questions
 from foretell.forecasters.rows import RowRules, stack_listed
 from foretell.forecasters.sandbox import PROGRAM, UNSAFE, Invocation, find_bubblewrap, sandboxed, unsandboxed
 from foretell.forecasters.supervised import Limits, SupervisedProcess
 
 __all__ = ["Limits", "Program", "ProgramForecaster", "load_program"]
 
-#: Questions that are also asked alone. A program that lets earlier questions into a part f of its answers, alike in
-#: both orders, is missed with probability (1 − f) to this power.
-ALONE = 8
 #: Open files of a program, and processor time beyond the wall-clock limit, after which the kernel ends it by itself.
 _OPEN_FILES, _CPU_GRACE_SECONDS = 256, 5
 #: Since this kernel, processes are counted by user namespace; before, the limit would count the user's own.
@@ -92,7 +89,7 @@ class ProgramForecaster:
             ProgramError: it passed a limit, failed, answered with rubbish, or not the same each time.
             ResourceError: the sandbox cannot be made, or the disk is full.
         """
-        questions = _Questions(prompts)
+        questions = Questions(prompts)
         self._places = {prompt.id: (prompt, questions.first[i]) for i, prompt in enumerate(prompts)}
         order, alone = questions.orders(self.seed, self.program.digest)
         self._answers = answers = AnswerStore(len(questions))
@@ -136,7 +133,7 @@ class ProgramForecaster:
         listed = [row for row in rows if isinstance(row, TopKBlock)]
         return stack_listed(listed) if listed else concatenate([*rows])
 
-    def _keep(self, staged: Path, questions: _Questions, order: NDArray[np.int64], answers: AnswerStore) -> None:
+    def _keep(self, staged: Path, questions: Questions, order: NDArray[np.int64], answers: AnswerStore) -> None:
         kind: type[Row] | None = None
         with closing(self._run(staged, questions, order, "asking the program")) as told:
             for number, row in told:
@@ -146,7 +143,7 @@ class ProgramForecaster:
                 answers.put(number, row)
 
     def _run(
-        self, staged: Path, questions: _Questions, order: NDArray[np.int64], task: str
+        self, staged: Path, questions: Questions, order: NDArray[np.int64], task: str
     ) -> Generator[tuple[int, Row], None, None]:
         """Ask in one fresh sandbox; the program counts the questions, and is told no more of where they come from."""
         opening = {"vocabulary_size": self.rules.vocabulary, "seed": self.seed}
@@ -161,7 +158,7 @@ class ProgramForecaster:
                 self.progress(task, count + 1, len(order))
             process.finish()
 
-    def _alone(self, staged: Path, questions: _Questions, number: int) -> Row:
+    def _alone(self, staged: Path, questions: Questions, number: int) -> Row:
         [(_, row)] = self._run(staged, questions, np.array([number]), "asking it alone")
         return row
 
@@ -195,7 +192,7 @@ class ProgramForecaster:
             scratch_bytes=self.limits.scratch_bytes,
         )
 
-    def _differs(self, staged: Path, questions: _Questions, number: int) -> ProgramError:
+    def _differs(self, staged: Path, questions: Questions, number: int) -> ProgramError:
         """Tell chance from memory: the question alone, in two fresh sandboxes."""
         once, again = AnswerStore(1), self._alone(staged, questions, number)
         once.put(0, again)
@@ -225,40 +222,6 @@ class ProgramForecaster:
             expected="one form for all positions",
             fix="Answer in the same form each time.",
         )
-
-
-class _Questions:
-    """All scored positions of all prompts, numbered."""
-
-    def __init__(self, prompts: Sequence[TokenizedPrompt]) -> None:
-        self.prompts = prompts
-        self.first = [0, *np.cumsum([len(prompt.positions) for prompt in prompts]).tolist()]
-
-    def __len__(self) -> int:
-        return int(self.first[-1])
-
-    def orders(self, seed: int, program: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """All questions shuffled, and those to ask alone: nobody foresees them who does not know all questions."""
-        digest = hashlib.sha256(f"order {seed} {program}".encode())
-        for prompt in self.prompts:
-            digest.update(np.array([len(prompt.token_ids), *prompt.token_ids, *prompt.positions], "<i8").tobytes())
-        rng = np.random.default_rng(list(digest.digest()))
-        return rng.permutation(len(self)), rng.permutation(len(self))[:ALONE]
-
-    def tokens(self, number: int) -> list[int]:
-        """The tokens that a question shows."""
-        prompt, position = self._find(number)
-        return list(prompt.token_ids[: position + 1])
-
-    def place(self, number: int) -> str:
-        """A question by its prompt and position, for messages."""
-        prompt, position = self._find(number)
-        return f"prompt {prompt.id!r} position {position}"
-
-    def _find(self, number: int) -> tuple[TokenizedPrompt, int]:
-        index = int(np.searchsorted(self.first, number, side="right")) - 1
-        prompt = self.prompts[index]
-        return prompt, prompt.positions[number - self.first[index]]
 
 
 def _kernel() -> tuple[int, ...]:

@@ -23,7 +23,7 @@ from foretell.forecasters.rows import RowRules, full_row, listed_row, one_number
 
 #: More bytes than JSON needs for an id and a log-probability at full precision, and for everything around them.
 _BYTES_A_TOKEN, _BYTES_AROUND = 64, 1 << 16
-_DIGEST_BYTES = 16
+_DIGEST_BYTES, _LENGTH_BYTES = 16, 8
 _SHOWN_LETTERS = 160
 _FIX = "Correct the program; foretell's documentation has the form of an answer."
 _FORMS = "one of logprobs, logprobs_f16, logprobs_f32, logprobs_f64, top or error"
@@ -75,8 +75,8 @@ class AnswerStore:
     """
 
     def __init__(self, count: int) -> None:
-        with storage_errors_at_temporary():
-            self._file = tempfile.TemporaryFile(prefix="foretell-")  # noqa: SIM115 (lives as long as the store)
+        with _storage_errors():
+            self._file = tempfile.TemporaryFile(prefix="foretell-", buffering=0)  # noqa: SIM115 (lives as long as the store)
         weakref.finalize(self, self._file.close)
         self._starts = np.full(count, -1, np.int64)
         self._digests = np.zeros((count, _DIGEST_BYTES), np.uint8)
@@ -88,10 +88,12 @@ class AnswerStore:
             StorageError: no room for it.
         """
         data = row_bytes(row)
-        with storage_errors_at_temporary():
+        with _storage_errors():
             self._file.seek(0, io.SEEK_END)
             self._starts[number] = self._file.tell()
-            self._file.write(len(data).to_bytes(8, "little") + data)
+            left = memoryview(len(data).to_bytes(_LENGTH_BYTES, "little") + data)
+            while left:
+                left = left[self._file.write(left) :]
         self._digests[number] = _digest(data)
 
     def same(self, number: int, row: Row) -> bool:
@@ -101,7 +103,7 @@ class AnswerStore:
     def get(self, number: int) -> Row:
         """The row that was kept."""
         self._file.seek(int(self._starts[number]))
-        length = int.from_bytes(self._file.read(8), "little")
+        length = int.from_bytes(self._file.read(_LENGTH_BYTES), "little")
         return row_of(self._file.read(length))
 
 
@@ -128,7 +130,7 @@ def row_of(data: bytes) -> Row:
     return TopKBlock(ids[None], numbers[None, listed:-1], numbers[-1:])
 
 
-def storage_errors_at_temporary() -> AbstractContextManager[None]:
+def _storage_errors() -> AbstractContextManager[None]:
     """Full disks at the folder of temporary files, as errors that name it."""
     return storage_errors(Path(tempfile.gettempdir()))
 

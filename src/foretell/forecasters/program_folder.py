@@ -19,7 +19,8 @@ from foretell.base.files import storage_errors
 
 DESCRIPTION = "program.toml"
 _KEYS = {"name", "entry", "helpers"}
-_MOST_LETTERS = 100
+#: Paths of more letters may be longer than a system allows once copied, or nested deeper than Python's stack.
+_MOST_LETTERS, _MOST_PATH_LETTERS = 100, 300
 _PYTHON_ENTRY = re.compile(r"python:([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
 _COMMAND = "command:"
 _ENTRIES = '"python:MODULE:FUNCTION" or "command: ./run ARGUMENT …"'
@@ -98,21 +99,29 @@ def load_program(folder: Path) -> Program:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            path, mode = folder / entry.name, entry.stat(follow_symlinks=False).st_mode
-            if not entry.name.isprintable() or "\\" in entry.name:  # undecodable bytes are not printable either
-                raise _wrong(folder, "a bad file name", ascii(entry.name), "printable letters, no \\", "Rename it.")
-            if entry.name == "__pycache__":
-                fix = "Delete it: compiled files change at every run, and the program's digest with them."
-                raise _wrong(path, "compiled Python files", "__pycache__", "sources only", fix)
-            if stat.S_ISDIR(mode):
-                yield from _files(path)
-            elif stat.S_ISREG(mode):
-                yield path
-            else:
-                kind = "a link" if stat.S_ISLNK(mode) else "a socket, pipe or device"
-                raise _wrong(path, "not a plain file", kind, "files and folders only", "Put a copy in its place.")
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                path, mode = Path(entry.path), entry.stat(follow_symlinks=False).st_mode
+                _check_name(path, folder)
+                if stat.S_ISDIR(mode):
+                    waiting.append(path)
+                elif stat.S_ISREG(mode):
+                    yield path
+                else:
+                    kind = "a link" if stat.S_ISLNK(mode) else "a socket, pipe or device"
+                    raise _wrong(path, "not a plain file", kind, "files and folders only", "Put a copy in its place.")
+
+
+def _check_name(path: Path, folder: Path) -> None:
+    if len(path.relative_to(folder).as_posix()) > _MOST_PATH_LETTERS:
+        raise _wrong(folder, "a long path", f"…/{path.name!a}", f"at most {_MOST_PATH_LETTERS} letters", "Shorten it.")
+    if not path.name.isprintable() or "\\" in path.name:  # undecodable bytes are not printable either
+        raise _wrong(path.parent, "a bad file name", ascii(path.name), "printable letters, no \\", "Rename it.")
+    if path.name == "__pycache__":
+        fix = "Delete it: compiled files change at every run, and the program's digest with them."
+        raise _wrong(path, "compiled Python files", "__pycache__", "sources only", fix)
 
 
 def _describe(path: Path) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def sandboxed(
     environment = _environment(seed) | {
         "PATH": f"{PYTHON}/bin:/usr/bin:/bin",
         "PYTHONPATH": PACKAGES,
-        "LD_LIBRARY_PATH": f"{PYTHON}/lib",
+        "LD_LIBRARY_PATH": f"{PYTHON}/lib:{PYTHON}/lib64",
         "HOME": SCRATCH,
         "TMPDIR": SCRATCH,
     }
@@ -162,7 +162,7 @@ def _system_options() -> list[str]:
             options += ["--symlink", str(folder.readlink()), str(folder)]
         elif folder.is_dir():
             options += ["--ro-bind", str(folder), str(folder)]
-    for folder in sorted(Path("/usr/lib").glob("python3*")):
+    for folder in sorted([*Path("/usr/lib").glob("python3*"), *Path("/usr/lib64").glob("python3*")]):
         options += _masks(folder, folder)
     return options
 
@@ -171,18 +171,20 @@ def _python_options() -> list[str]:
     """The interpreter and its standard library at /python, without the packages installed beside it."""
     base = Path(sys.base_prefix).resolve()
     standard = Path(sysconfig.get_path("stdlib", vars={"installed_base": str(base)})).resolve()
-    inside = Path(PYTHON) / "lib" / standard.name
+    libraries, inside = standard.parent, Path(PYTHON) / standard.parent.name
     interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     options = ["--ro-bind", str(interpreter), f"{PYTHON}/bin/{interpreter.name}"]
     if interpreter.name != "python3":
         options += ["--symlink", interpreter.name, f"{PYTHON}/bin/python3"]
     if base not in _SHARED_PREFIXES:
-        options += ["--ro-bind", str(base / "lib"), f"{PYTHON}/lib"]
-    else:
-        options += ["--ro-bind", str(standard), str(inside)]
-        for library in sorted((base / "lib").glob("libpython3*.so*")):
-            options += ["--ro-bind", str(library), f"{PYTHON}/lib/{library.name}"]
-    return options + _masks(standard, inside)
+        options += ["--ro-bind", str(libraries), str(inside)]
+        for folder in sorted(libraries.glob("python3*")):
+            options += _masks(folder, inside / folder.name)
+        return options
+    options += ["--ro-bind", str(standard), str(inside / standard.name)]
+    for library in sorted(libraries.glob("libpython3*.so*")):
+        options += ["--ro-bind", str(library), str(inside / library.name)]
+    return options + _masks(standard, inside / standard.name)
 
 
 def _masks(outside: Path, inside: Path) -> list[str]:

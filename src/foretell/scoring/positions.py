@@ -229,6 +229,9 @@ def _nothing_known(where: str) -> DistributionError:
 def _join(parts: list[PositionScores]) -> PositionScores:
     if len(parts) == 1:
         return parts[0]
-    lo = {name: np.concatenate([part.lo[name] for part in parts]) for name in parts[0].lo}
-    hi = {name: np.concatenate([part.hi[name] for part in parts]) for name in parts[0].hi}
-    return PositionScores(lo, hi, parts[0].unscored)
+    # What one part cannot score, such as a likeliest token that a server did not list, the whole cannot.
+    unscored = {name: reason for part in parts for name, reason in part.unscored.items()}
+    names = [name for name in parts[0].lo if name not in unscored]
+    lo = {name: np.concatenate([part.lo[name] for part in parts]) for name in names}
+    hi = {name: np.concatenate([part.hi[name] for part in parts]) for name in names}
+    return PositionScores(lo, hi, unscored)

@@ -13,8 +13,8 @@ from foretell.base.progress import Progress
 from foretell.distributions import Block, Distributions, concatenate
 from foretell.distributions.pairing import check_same_questions, paired_chunks
 from foretell.scoring import ScoreSettings, score_positions
+from foretell.verdicts.prompt_scores import PromptScores, entropy_of
 from foretell.verdicts.run_folder import RunWriter
-from foretell.verdicts.scorecard import PromptScores, entropy_of
 
 
 def measure(

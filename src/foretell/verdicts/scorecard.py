@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from foretell import __version__
-from foretell.base.errors import InputError
 from foretell.base.interval import Interval, Unscored
 from foretell.scoring.confidence import NORMAL, Bounds
 from foretell.scoring.losses import LOSSES
@@ -26,39 +25,11 @@ from foretell.scoring.summary import (
 )
 from foretell.verdicts.judging import JudgeSettings
 from foretell.verdicts.noise import noise_record
+from foretell.verdicts.prompt_scores import PromptScores
 from foretell.verdicts.tolerance import decide, judge
 
 SCHEMA = "foretell.score/1"
 _INFINITE = "infinite: one side gives probability 0 where the other does not (a floor above 0 bounds the forecast's)"
-PromptKey = tuple[str, str, str, float]
-
-
-@dataclass
-class PromptScores:
-    """Scores of one forecast, averaged over each prompt's positions: by column, lists in the order of `prompts`."""
-
-    name: str
-    source: dict[str, Any]
-    prompts: list[PromptKey] = field(default_factory=list)
-    lo: dict[str, list[float]] = field(default_factory=dict)
-    hi: dict[str, list[float]] = field(default_factory=dict)
-    unscored: dict[str, str] = field(default_factory=dict)
-
-    def losses(self, metric: str, cap: float) -> Losses:
-        """The losses by a metric.
-
-        Raises:
-            InputError: this truth does not tell them.
-        """
-        if metric in self.unscored:
-            raise InputError(
-                "a loss that this truth does not tell",
-                where=f"--metric {metric}",
-                got=self.unscored[metric],
-                expected="a metric that is scored at every position",
-                fix="Judge by kl_nats, or collect the truth with every probability (or a larger --top).",
-            )
-        return Losses.of(self.prompts, np.array(self.lo[metric]), np.array(self.hi[metric]), cap)
 
 
 def scorecard(
@@ -122,11 +93,13 @@ def _forecast_record(score: PromptScores, losses: Losses, kl: Losses, judging: J
     bounds = {name: mean_loss(part, judging.level) for name, part in slices.items()}
     kl_bounds = bounds if kl is losses else {name: mean_loss(kl.only(name), judging.level) for name in slices}
     tolerance = judging.tolerance
-    undecided = tolerance is not None and decide(whole.bounds, tolerance) == "inconclusive"
-    more = prompts_needed(losses, tolerance, judging.level) if undecided and tolerance is not None else None
     own = {name: value for name, value in judging.slices.items() if value is not None}
     judged = {name: bounds[name].bounds for name in judging.slices}
-    verdict = judge(whole.bounds, judged, tolerance, more, slice_tolerances=own)
+    verdict = judge(whole.bounds, judged, tolerance, slice_tolerances=own)
+    if verdict.decision == "inconclusive":
+        undecided = [(losses, whole, tolerance)]
+        undecided += [(slices[name], bounds[name], judging.tolerance_of(name)) for name in judging.slices]
+        verdict = replace(verdict, prompts_needed=_needed(undecided, len(losses.prompts)))
     worst = max(slices, key=lambda name: weighted_mean(slices[name].hi, slices[name].weights))
     return {
         "name": score.name,
@@ -143,6 +116,19 @@ def _forecast_record(score: PromptScores, losses: Losses, kl: Losses, judging: J
         "tail": _tail_record(losses, judging.metric),
         "capped_prompts": losses.capped,
     }
+
+
+def _needed(judged: list[tuple[Losses, Bounds, float | None]], prompts: int) -> int | None:
+    """Prompts in all that would probably decide every part that is open; None where no number is known to."""
+    needs = [0]
+    for part, found, tolerance in judged:
+        if tolerance is not None and decide(found.bounds, tolerance) == "inconclusive":
+            own = prompts_needed(part, tolerance, found.level)
+            if own is None:
+                return None
+            # More prompts come in the same proportions.
+            needs.append(math.ceil(own * prompts / len(part.prompts)))
+    return max(needs)
 
 
 def _slice_record(name: str, part: Losses, bounds: Bounds, kl: Bounds, judging: JudgeSettings) -> dict[str, Any]:
@@ -237,11 +223,3 @@ def _differences(ranked: list[Losses], names: list[str], level: float) -> list[d
     return [
         {"a": names[a], "b": names[b]} | bounds_record(paired_difference(ranked[a], ranked[b], level)) for a, b in pairs
     ]
-
-
-def entropy_of(scores: PromptScores) -> float | None:
-    """Mean entropy of the truth, in nats, over prompts; None where it is not known."""
-    if "entropy_nats" in scores.unscored:
-        return None
-    weights = np.array([key[3] for key in scores.prompts])
-    return weighted_mean(np.array(scores.lo["entropy_nats"]), weights)
