@@ -119,6 +119,18 @@ def test_something_added_anywhere(copy: Path, make: Callable[[Path], object], na
     assert failing(copy) == []
 
 
+@pytest.mark.parametrize("name", ["00000099", "00000000", "latest"])
+def test_a_timestamp_of_nothing(copy: Path, name: str) -> None:
+    """In a ledger: a published folder's manifest does not name it."""
+    (copy / MANIFEST).unlink()
+    (copy / "log/.lock").touch()
+    assert failing(copy) == []
+    (copy / "timestamps").mkdir()
+    (copy / f"timestamps/{name}.tsr").touch()
+    (check,) = failing(copy)
+    assert "a timestamp of no checkpoint of this log" in check.detail
+
+
 def test_without_its_manifest_it_is_not_taken_for_a_ledger(copy: Path) -> None:
     (copy / MANIFEST).unlink()
     (check,) = failing(copy)

@@ -133,3 +133,13 @@ def test_a_program_that_fails_ends_the_attempt_inadmissible(demo: Path, foretell
     verified = foretell("verify", tmp_path / "out")
     assert verified.returncode == 0, verified.stdout
     assert "the program gave no forecast" in verified.stdout
+
+
+def test_nothing_does_not_verify(foretell: Foretell, tmp_path: Path) -> None:
+    done = foretell("verify", tmp_path / "nowhere")
+    assert done.returncode == 2
+    assert "nothing to verify: got no such folder" in done.stderr
+    (tmp_path / "empty" / "log").mkdir(parents=True)
+    done = foretell("verify", tmp_path / "empty")
+    assert done.returncode == 13
+    assert "a log without an entry" in done.stdout

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from foretell.base.canonical import digest_file
-from foretell.base.errors import ForetellError, ForgeryError
+from foretell.base.errors import ForetellError, ForgeryError, InputError
 from foretell.base.files import MANIFEST, read_manifest
 from foretell.base.progress import Progress, quiet
 from foretell.ledger import Ledger, check_timestamp, leaf_hash, open_checkpoint, tree_root
@@ -56,10 +56,21 @@ class Outside:
 def verify(folder: Path, outside: Outside | None = None, progress: Progress = quiet) -> list[Check]:
     """Check a published folder, or a ledger's.
 
+    Raises:
+        InputError: there is neither a published folder nor a ledger.
+
     Returns:
         Every check in order. The folder verifies if none has `holds` False. After one that does not hold, the checks
         that stand on it are not made, and say so.
     """
+    if not (folder / LOG).is_dir() and not (folder / MANIFEST).is_file():
+        raise InputError(
+            "nothing to verify",
+            where=str(folder),
+            got="another folder" if folder.is_dir() else "no such folder",
+            expected="a published folder, or a ledger with its log/",
+            fix="Give the folder that `foretell publish` wrote, or its .zip.",
+        )
     outside = outside or Outside()
     steps: list[tuple[str, Callable[[], str]]] = []
     published = (folder / MANIFEST).is_file()
@@ -67,6 +78,8 @@ def verify(folder: Path, outside: Outside | None = None, progress: Progress = qu
 
     def log() -> str:
         state["record"] = replay(Ledger(folder / LOG))
+        if not state["record"].entries:
+            raise _forged("a log without an entry", "nothing", "at least a charter")
         return _log_line(state["record"])
 
     if published:
@@ -162,19 +175,18 @@ def _outside_steps(folder: Path, record: Record, outside: Outside) -> Iterator[t
         yield "continuation", continuation
     if outside.opening is not None:
         yield "opening", partial(check_single, outside.opening, record)
-    for size in _stamped(folder):
-        yield f"timestamp {size}", partial(_check_timestamp, folder, size, record, outside)
+    for token in sorted((folder / TIMESTAMPS).glob("*.tsr")):
+        yield f"timestamp {token.stem.lstrip('0')}", partial(_check_timestamp, folder, token, record, outside)
 
 
-def _stamped(folder: Path) -> list[int]:
-    return sorted(int(path.stem) for path in (folder / TIMESTAMPS).glob("*.tsr"))
-
-
-def _check_timestamp(folder: Path, size: int, record: Record, outside: Outside) -> str:
+def _check_timestamp(folder: Path, path: Path, record: Record, outside: Outside) -> str:
+    sizes = range(1, len(record.entries) + 1)
+    size = next((size for size in sizes if timestamp_file(folder, size) == path), None)
+    if size is None:
+        raise _forged("a timestamp of no checkpoint of this log", path.name, f"a number up to {len(record.entries)}")
     if outside.authorities is None:
         return "there, but no authority's certificate was given to check it with"
-    token = timestamp_file(folder, size).read_bytes()
-    stamped = check_timestamp(token, Ledger(folder / LOG).checkpoint(size), outside.authorities)
+    stamped = check_timestamp(path.read_bytes(), Ledger(folder / LOG).checkpoint(size), outside.authorities)
     claimed = record.entries[size - 1].time
     if stamped < claimed:
         raise _forged("an entry dated after its own timestamp", claimed.isoformat(), stamped.isoformat())
