@@ -1,4 +1,4 @@
-"""Blind programs that attack, run in the real sandbox with small limits."""
+"""What attacks begin with: programs in the real sandbox with small limits, and honest attempts to forge."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from foretell.distributions import TokenizedPrompt
 from foretell.forecasters.program import Limits, ProgramForecaster, load_program
+from tests.attempts.playing import Game, new_game
 
 #: From a program's source to a forecaster of a vocabulary of 4; keywords are limits.
 Blind = Callable[..., ProgramForecaster]
@@ -55,3 +56,27 @@ def put() -> Put:
         assert [len(forecaster.forecast(prompt)) for prompt in prompts] == [3, 3, 3]
 
     return ask
+
+
+@pytest.fixture(scope="session")
+def open_game(tmp_path_factory: pytest.TempPathFactory) -> Game:
+    """An honest attempt on the open track, published."""
+    game = new_game(tmp_path_factory.mktemp("open"))
+    game.play("open")
+    return game
+
+
+@pytest.fixture(scope="session")
+def prospective_game(tmp_path_factory: pytest.TempPathFactory) -> Game:
+    """An honest attempt on the prospective track."""
+    game = new_game(tmp_path_factory.mktemp("prospective"))
+    game.play("prospective")
+    return game
+
+
+@pytest.fixture(scope="session")
+def blind_game(tmp_path_factory: pytest.TempPathFactory) -> Game:
+    """An honest attempt on the blind track."""
+    game = new_game(tmp_path_factory.mktemp("blind"))
+    game.play("blind")
+    return game

@@ -3,9 +3,10 @@
     python -m tests.attacks.zygote INPUTS
 
 INPUTS holds both keys, the pool, a tokenizer, a forecast and a program. Each line of standard input is a request
-{"step", "ledger", "delay"}: take the step on that ledger, and `kill -9` after `delay` seconds, or never where it is
-null. Each gets an answer of one line. It runs in a process of its own, as tests have threads, which do not survive a
-fork; and it adopts what a killed child leaves behind, so as to see whether that ends.
+{"step", "ledger", "delay", "appears"}: take the step on that ledger, and `kill -9` after `delay` seconds, or as soon as
+the file `appears` is there, or never where both are null. Each gets an answer of one line. It runs in a process of its
+own, as tests have threads, which do not survive a fork; and it adopts what a killed child leaves behind, so as to see
+whether that ends.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def in_child(step: Callable[[Path], object], ledger: Path, answers: int) -> int:
     return DONE
 
 
-def take(step: Callable[[Path], object], ledger: Path, delay: float | None) -> dict[str, Any]:
+def take(step: Callable[[Path], object], ledger: Path, delay: float | None, appears: str | None) -> dict[str, Any]:
     """Fork, wait, kill, and see what is left."""
     reading, writing = os.pipe()
     began = time.perf_counter()
@@ -81,8 +82,8 @@ def take(step: Callable[[Path], object], ledger: Path, delay: float | None) -> d
         os._exit(in_child(step, ledger, writing))
     os.close(writing)
     handle = os.pidfd_open(child)
-    ended, _, _ = select.select([handle], [], [], _HANGS_SECONDS if delay is None else delay)
-    if not ended:
+    waiting = _HANGS_SECONDS if delay is None else delay
+    if not (ended_by(handle, waiting) if appears is None else ended_first(handle, appears)):
         signal.pidfd_send_signal(handle, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     seconds = time.perf_counter() - began
@@ -91,6 +92,19 @@ def take(step: Callable[[Path], object], ledger: Path, delay: float | None) -> d
         said = file.read().decode() if os.WIFEXITED(status) else ""
     code = os.waitstatus_to_exitcode(status)
     return {"code": code, "seconds": seconds, "said": said, "orphans": wait_for_orphans()}
+
+
+def ended_by(handle: int, seconds: float) -> bool:
+    """Wait; whether the process has ended."""
+    return bool(select.select([handle], [], [], seconds)[0])
+
+
+def ended_first(handle: int, appears: str) -> bool:
+    """Look again and again, without a pause; whether the process ended before the file was there."""
+    while not os.path.exists(appears):  # noqa: PTH110 (the fastest look)
+        if ended_by(handle, 0):
+            return not os.path.exists(appears)  # noqa: PTH110
+    return False
 
 
 def wait_for_orphans() -> list[dict[str, Any]]:
@@ -132,7 +146,7 @@ def main(inputs: Path) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         request = json.loads(line)
-        answer = take(steps[request["step"]], Path(request["ledger"]), request["delay"])
+        answer = take(steps[request["step"]], Path(request["ledger"]), request["delay"], request["appears"])
         print(json.dumps(answer), flush=True)
 
 

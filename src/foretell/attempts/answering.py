@@ -20,7 +20,7 @@ from foretell.forecasters.program import Limits, Program, ProgramForecaster, loa
 from foretell.ledger import SecretKey
 from foretell.suites import Suite
 from foretell.targets.collection import tokenize
-from foretell.verifier.evidence import check_folder
+from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import FORECAST, OPENED, PROGRAM
 from foretell.verifier.prompts import opened_suite, read_openings
 from foretell.verifier.record import Attempt

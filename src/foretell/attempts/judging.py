@@ -18,10 +18,12 @@ from foretell.ledger import SecretKey
 from foretell.suites import Suite
 from foretell.targets.target import Target
 from foretell.verdicts.run_folder import write_json
-from foretell.verifier.evidence import Evidence, check_folder, score_attempt
+from foretell.verifier.evidence import Evidence
+from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import FORECAST, OPENINGS, PROGRAM, SCORE, TRUTH
 from foretell.verifier.prompts import opened_suite, read_openings
 from foretell.verifier.record import Attempt
+from foretell.verifier.rescore import score_attempt
 from foretell.verifier.verdict import Outcome
 
 

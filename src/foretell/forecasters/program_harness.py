@@ -30,6 +30,7 @@ def main() -> None:
     _limit(settings["limits"])
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
+    _await_runner()
     kind, *entry = settings["entry"]
     os.chdir(settings["program"])
     if kind == "command":
@@ -38,6 +39,16 @@ def main() -> None:
     sys.path.insert(0, settings["program"])
     questions, answers = _own_streams()
     serve(pkgutil.resolve_name(":".join(entry)), questions, answers)
+
+
+def _await_runner() -> None:
+    """Nothing of the program is loaded before the first line is there; if the runner has died by then, nothing ever."""
+    import select
+
+    waiting = select.poll()
+    waiting.register(0, select.POLLIN)
+    if any(event & ~select.POLLIN for _, event in waiting.poll()):
+        raise SystemExit("the runner is gone")
 
 
 def serve(function: Callable[[list[int]], Any], questions: BinaryIO, answers: BinaryIO) -> None:

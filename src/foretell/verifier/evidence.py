@@ -6,21 +6,19 @@ Every function checks one thing, returns a line that says what was found, and ra
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from foretell.base.canonical import digest_bytes, digest_file
+from foretell.base.canonical import digest_bytes
 from foretell.base.errors import ForgeryError
 from foretell.base.files import MANIFEST
 from foretell.distributions import Distributions
-from foretell.evaluation import score
 from foretell.forecasters.program_folder import load_program
 from foretell.suites import Suite
+from foretell.targets.collection import tokenize
+from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import (
     FORECAST,
     OPENED,
@@ -41,10 +39,9 @@ from foretell.verifier.prompts import (
     read_openings,
 )
 from foretell.verifier.record import Attempt, Record
+from foretell.verifier.rescore import differences, score_attempt
 from foretell.verifier.verdict import UNSAFE, Outcome, derive, helpers_in
 
-#: Numbers computed again may differ by rounding: another processor adds in another order.
-_RELATIVE, _ABSOLUTE = 1e-5, 1e-8
 _BITS = 8
 
 
@@ -102,7 +99,8 @@ class Evidence:
             return f"the program gave no forecast{mark}: {entry['outcome']}"
         self._match_folder("run", FORECAST)
         source = self._forecast.manifest["source"]
-        self._same("a forecast of another program", source.get("program"), committed.digest(PROGRAM))
+        said = {name: source.get(name) for name in entry["program"]}
+        self._same("a run that is not what the forecast says", entry["program"], said)
         return f"run in {source['sandbox']}{mark}"
 
     def reveal(self) -> str:
@@ -219,14 +217,12 @@ class Evidence:
 
     def _check_questions(self, distributions: Distributions) -> None:
         """The distributions are about the sealed prompts, read by the target's own tokenizer."""
-        where = str(distributions.folder)
-        expected = [
-            (p.id, p.slice, p.weight, p.cluster, p.text, distributions.vocabulary.encode(p.text)) for p in self.suite
-        ]
-        got = [(p.id, p.slice, p.weight, p.document, p.text, p.token_ids) for p in distributions.prompts]
+        expected = tokenize(self.suite, distributions.vocabulary.encode, None)
+        got = list(distributions.prompts)
         if got != expected:
-            wrong = next((e[0] for g, e in zip(got, expected, strict=False) if g != e), f"{len(got)} prompts")
-            raise self._forged("distributions about other prompts", f"{where}: {wrong}", "the sealed prompts")
+            wrong = next((e.id for g, e in zip(got, expected, strict=False) if g != e), f"{len(got)} prompts")
+            where = f"{distributions.folder.name}: {wrong}"
+            raise self._forged("distributions about other prompts or positions", where, "the sealed prompts")
         self._same(
             "distributions over another vocabulary",
             distributions.vocabulary.digest,
@@ -266,75 +262,5 @@ class Evidence:
         )
 
 
-def score_attempt(attempt: Attempt, truth: Distributions, forecast: Distributions) -> dict[str, Any]:
-    """The content of score.json as the charter's rules make it."""
-    return score(truth, [forecast], settings=attempt.charter.score_settings(), judging=attempt.charter.judge_settings())
-
-
-def check_folder(folder: Path, besides: AbstractSet[str] = frozenset()) -> None:
-    """Every file is what the manifest says, none is missing, and no file or folder is there besides.
-
-    Args:
-        besides: files that the manifest need not name.
-
-    Raises:
-        ForgeryError: as said, or a name that leads out of the folder.
-    """
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    named = dict(manifest.get("files", {}))
-    inside = set(folder.rglob("*"))
-    found = sorted(path for path in inside if path.is_symlink() or not path.is_dir())
-    names = {path.relative_to(folder).as_posix() for path in found} - {MANIFEST}
-    parents = {parent for path in found for parent in path.parents}
-
-    def refuse(what: str, name: str, got: str, expected: str) -> None:
-        raise ForgeryError(
-            what,
-            where=f"{folder.name}/{name}",
-            got=got,
-            expected=expected,
-            fix="Ask for the folder as it was published.",
-        )
-
-    for name in named:
-        if name.startswith("/") or "\\" in name or ".." in name.split("/"):
-            refuse("a path that leads out of the folder", MANIFEST, repr(name), "names inside the folder")
-    for path in found:
-        if path.is_symlink() or not path.is_file():
-            refuse("a link or device", path.relative_to(folder).as_posix(), "no plain file", "plain files only")
-    for name in sorted(names - set(named) - besides):
-        refuse("a file that the manifest does not name", name, "a file", "none")
-    for path in sorted(inside.difference(found, parents)):
-        refuse("a folder without files", path.relative_to(folder).as_posix(), "an empty folder", "none")
-    for name, digest in sorted(named.items()):
-        got = digest_file(folder / name) if name in names else "no file"
-        if got != digest:
-            refuse("a file that is not what was signed", name, got, digest)
-
-
-def differences(told: Any, again: Any, path: str = "score") -> Iterator[tuple[str, str]]:
-    """Where two values differ by more than rounding: (found, expected) in words. Folder names and makers don't count.
-
-    >>> list(differences({"a": [1.0, 2.0]}, {"a": [1.0, 2.1]}))
-    [('score.a[1] = 2.0', '2.1')]
-    """
-    if isinstance(told, dict) and isinstance(again, dict) and told.keys() == again.keys():
-        for key in told:
-            if key != "made_by":
-                yield from differences(told[key], again[key], f"{path}.{key}")
-    elif isinstance(told, list) and isinstance(again, list) and len(told) == len(again):
-        for index, (a, b) in enumerate(zip(told, again, strict=True)):
-            yield from differences(a, b, f"{path}[{index}]")
-    elif _is_number(told) and _is_number(again):
-        if not math.isclose(told, again, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
-            yield f"{path} = {told}", str(again)
-    elif told != again:
-        yield f"{path} = {told}", str(again)
-
-
 def _words(mean: Any) -> str:
     return f"{mean['lo']:.4g} to {mean['hi']:.4g}" if isinstance(mean, dict) else f"{mean:.4g}"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

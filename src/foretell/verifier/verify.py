@@ -16,7 +16,8 @@ from foretell.base.errors import ForetellError, ForgeryError, InputError
 from foretell.base.files import MANIFEST, read_manifest
 from foretell.base.progress import Progress, quiet
 from foretell.ledger import Ledger, check_timestamp, leaf_hash, open_checkpoint, tree_root
-from foretell.verifier.evidence import Evidence, check_folder
+from foretell.verifier.evidence import Evidence
+from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, timestamp_file
 from foretell.verifier.record import ORDER, Record, replay
 from foretell.verifier.single import check_single
@@ -34,6 +35,10 @@ class Check:
     name: str
     holds: bool | None
     detail: str
+
+
+class _NotLookedAtError(Exception):
+    """A check that could not be made, and why."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ def _run(steps: Iterable[tuple[str, Callable[[], str]]]) -> Iterator[Check]:
             continue
         try:
             yield Check(name, True, step())
+        except _NotLookedAtError as reason:
+            yield Check(name, None, str(reason))
         except ForetellError as error:
             broken.add(group)
             yield Check(name, False, str(error))
@@ -185,7 +192,7 @@ def _check_timestamp(folder: Path, path: Path, record: Record, outside: Outside)
     if size is None:
         raise _forged("a timestamp of no checkpoint of this log", path.name, f"a number up to {len(record.entries)}")
     if outside.authorities is None:
-        return "there, but no authority's certificate was given to check it with"
+        raise _NotLookedAtError("there, but no authority's certificate was given to check it with (--authorities)")
     stamped = check_timestamp(path.read_bytes(), Ledger(folder / LOG).checkpoint(size), outside.authorities)
     claimed = record.entries[size - 1].time
     if stamped < claimed:

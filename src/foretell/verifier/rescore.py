@@ -1,0 +1,47 @@
+"""The score computed again, and compared with what was told: equal but for rounding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from foretell.distributions import Distributions
+from foretell.evaluation import score
+from foretell.verifier.record import Attempt
+
+#: Numbers computed again may differ by rounding: another processor adds in another order.
+_RELATIVE, _ABSOLUTE = 1e-5, 1e-8
+#: What a later version may put otherwise: who computed it, sentences about the numbers, and advice.
+_NOT_COMPARED = ("made_by", "claims", "prompts_needed")
+
+
+def score_attempt(attempt: Attempt, truth: Distributions, forecast: Distributions) -> dict[str, Any]:
+    """The content of score.json as the charter's rules make it."""
+    return score(truth, [forecast], settings=attempt.charter.score_settings(), judging=attempt.charter.judge_settings())
+
+
+def differences(told: Any, again: Any, path: str = "score") -> Iterator[tuple[str, str]]:
+    """Where two values differ by more than rounding: (found, expected) in words.
+
+    What a later version says besides is left alone, and so are the maker and sentences: only what was told must hold.
+
+    >>> list(differences({"a": [1.0, 2.0]}, {"a": [1.0, 2.1]}))
+    [('score.a[1] = 2.0', '2.1')]
+    """
+    if isinstance(told, dict) and isinstance(again, dict) and told.keys() <= again.keys():
+        for key in told:
+            if key not in _NOT_COMPARED:
+                yield from differences(told[key], again[key], f"{path}.{key}")
+    elif isinstance(told, list) and isinstance(again, list) and len(told) == len(again):
+        for index, (a, b) in enumerate(zip(told, again, strict=True)):
+            yield from differences(a, b, f"{path}[{index}]")
+    elif _is_number(told) and _is_number(again):
+        if not math.isclose(told, again, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
+            yield f"{path} = {told}", str(again)
+    elif told != again:
+        yield f"{path} = {told}", str(again)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
