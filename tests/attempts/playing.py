@@ -55,7 +55,7 @@ class Game:
     def ledger(self) -> Path:
         return self.folder / "ledger"
 
-    def charter(self, track: str, **changes: Any) -> Charter:
+    def charter(self, track: str, /, **changes: Any) -> Charter:
         """A charter; `changes` replace whole tables of it, or fields of them."""
         committed = commit_pool(self.pool, self.evaluator)
         identity = TINY.identity.record()
@@ -90,7 +90,7 @@ class Game:
             content[name] = {**content[name], **value} if isinstance(value, dict) and content.get(name) else value
         return Charter.parse(charter_toml(content).encode())
 
-    def begin(self, track: str, **changes: Any) -> None:
+    def begin(self, track: str, /, **changes: Any) -> None:
         """Charter and seal."""
         attempts.fix_charter(self.ledger, self.charter(track, **changes), self.evaluator)
         attempts.seal(self.ledger, self.pool, self.evaluator)
@@ -135,7 +135,7 @@ class Game:
         attempts.publish(self.ledger, self.folder / out, self.evaluator)
         return self.folder / out
 
-    def play(self, track: str, **changes: Any) -> Path:
+    def play(self, track: str, /, **changes: Any) -> Path:
         """A whole attempt; returns the published folder."""
         self.begin(track, **changes)
         self.answer(track)

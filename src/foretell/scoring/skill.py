@@ -50,7 +50,7 @@ def skill(forecast: Losses, reference: Losses, level: float) -> Bounds | Unscore
         level: two-sided confidence.
 
     Returns:
-        Unscored for no prompts, and where the reference loses nothing, or no more than rounding.
+        Unscored for no prompts, and where the reference loses nothing, or may.
 
     Raises:
         ValueError: losses of different prompts.

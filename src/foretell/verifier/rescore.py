@@ -39,7 +39,7 @@ def differences(told: Any, again: Any, path: str = "score") -> Iterator[tuple[st
     elif _is_number(told) and _is_number(again):
         if not math.isclose(told, again, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
             yield f"{path} = {told}", str(again)
-    elif told != again:
+    elif told != again or isinstance(told, bool) is not isinstance(again, bool):
         yield f"{path} = {told}", str(again)
 
 
