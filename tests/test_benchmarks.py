@@ -20,7 +20,6 @@ SPEED_ROWS = (
     "foretell collect, dense | foretell",
     "bare forward passes to logits | peer",
     "bare forward passes to hidden states | limit",
-    "the target's answers, not kept | limit",
 )
 MEMORY_ROWS = ("import", "collect, factored", "score a top-k forecast", "score a factored forecast")
 SECTIONS = ("The machine", "Speed", "Memory", "How it was measured", "What the numbers do not say")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from foretell import attempts
 from foretell.base.errors import ForgeryError, InputError, OrderError
 from foretell.evaluation import collect
 from foretell.forecasters.program_folder import load_program
+from foretell.suites import Suite
 from foretell.verifier import verify
 from foretell.verifier.record import ORDER
 from tests.attempts.playing import TINY, Game, new_game
@@ -113,6 +116,26 @@ def test_a_forecast_of_other_prompts_is_refused(tmp_path: Path) -> None:
     attempts.open_prompts(game.ledger, game.evaluator)
     with pytest.raises(InputError, match="a forecast of other prompts"):
         attempts.commit_forecast(game.ledger, game.folder / "forecast-open", game.team)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scored": "last"}, "distributions about other prompts or positions"),
+        ({"weight": 9.0}, "distributions about other prompts or positions"),
+    ],
+)
+def test_a_forecast_that_would_not_verify_is_refused_in_time(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    game = new_game(tmp_path)
+    game.begin("open")
+    attempts.open_prompts(game.ledger, game.evaluator)
+    suite = attempts.read_opened(game.ledger, game.team)
+    changed = Suite(suite.name, tuple(replace(prompt, **change) for prompt in suite))
+    truth = collect(TINY, changed, tmp_path / "forecast")
+    with pytest.raises(InputError, match=message):
+        attempts.commit_forecast(game.ledger, truth.folder, game.team)
 
 
 def test_a_program_over_its_budget_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from pathlib import Path
 from foretell.attempts.asking import read_sealed
 from foretell.attempts.step import Step, copy_folder, taking
 from foretell.base.canonical import digest_file
-from foretell.base.errors import InputError, OrderError, ProgramError
+from foretell.base.errors import ForgeryError, InputError, OrderError, ProgramError
 from foretell.base.files import MANIFEST
 from foretell.base.progress import Progress, quiet
 from foretell.distributions import Distributions, Vocabulary
@@ -23,6 +22,7 @@ from foretell.targets.collection import tokenize
 from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import FORECAST, OPENED, PROGRAM
 from foretell.verifier.prompts import opened_suite, read_openings
+from foretell.verifier.questions import check_questions
 from foretell.verifier.record import Attempt
 from foretell.verifier.verdict import helpers_in
 
@@ -45,7 +45,8 @@ def commit_forecast(
         check_folder(forecast)
         told = Distributions(forecast)
         data = secret.decrypt((step.folder / OPENED).read_bytes())
-        _require_questions(told, opened_suite(read_openings(data, OPENED), step.charter, step.attempt.number))
+        suite = opened_suite(read_openings(data, OPENED), step.charter, step.attempt.number)
+        _require_questions(told, suite, step.charter.target.tokenizer)
         copy_folder(forecast, step.folder / FORECAST)
         declared = sorted({*helpers, *helpers_in(told.manifest["source"])})
         digest = digest_file(step.folder / FORECAST / MANIFEST)
@@ -129,13 +130,7 @@ def _forecaster(step: Step, program: Program, vocabulary: Vocabulary, unsafe: bo
         processes=blind.processes,
         output_bytes=blind.output_bytes,
     )
-    return ProgramForecaster(program, vocabulary.size, limits, seed=_seed(step), unsafe_unsandboxed=unsafe)
-
-
-def _seed(step: Step) -> int:
-    """The program's seed follows from the attempt, so that a run can be repeated."""
-    name = f"{step.attempt.charter_digest} {step.attempt.number}".encode()
-    return int.from_bytes(hashlib.sha256(name).digest()[:4], "big")
+    return ProgramForecaster(program, vocabulary.size, limits, seed=step.attempt.seed, unsafe_unsandboxed=unsafe)
 
 
 def _require_track(step: Step, *, blind: bool) -> None:
@@ -177,7 +172,8 @@ def _require_publishable(program: Program, budget: int) -> None:
         )
 
 
-def _require_questions(forecast: Distributions, suite: Suite) -> None:
+def _require_questions(forecast: Distributions, suite: Suite, tokenizer: str) -> None:
+    """Refuse now what would not verify once the prompts are revealed, and could not be mended then."""
     expected = {prompt.id: prompt.text for prompt in suite}
     got = {prompt.id: prompt.text for prompt in forecast.prompts}
     if got != expected:
@@ -188,3 +184,13 @@ def _require_questions(forecast: Distributions, suite: Suite) -> None:
             expected=f"the {len(expected)} opened prompts",
             fix="Forecast the suite that `foretell open` wrote: foretell forecast --suite FILE …",
         )
+    try:
+        check_questions(forecast, suite, tokenizer)
+    except ForgeryError as error:
+        raise InputError(
+            error.what,
+            where=str(forecast.folder),
+            got=error.got,
+            expected=error.expected,
+            fix="Forecast the suite that `foretell open` wrote, unchanged.",
+        ) from error

@@ -24,7 +24,7 @@ from foretell.verifier.layout import FORECAST, OPENINGS, PROGRAM, SCORE, TRUTH
 from foretell.verifier.prompts import opened_suite, read_openings
 from foretell.verifier.record import Attempt
 from foretell.verifier.rescore import score_attempt
-from foretell.verifier.verdict import Outcome
+from foretell.verifier.verdict import Outcome, beside
 
 
 def reveal(
@@ -111,4 +111,4 @@ def judge(root: Path, secret: SecretKey, *, number: int | None = None) -> Judged
             subjects = {SCORE: digest_file(step.folder / SCORE)}
         outcome = evidence.outcome(score)
         step.sign(subjects, {"decision": outcome.decision, "reasons": list(outcome.reasons)})
-        return Judged(step.attempt, outcome, score, evidence.beside(score))
+        return Judged(step.attempt, outcome, score, beside(step.attempt, score))

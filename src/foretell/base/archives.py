@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,20 @@ from foretell.base.files import storage_errors
 MOST_BYTES, MOST_FILES, MOST_RATIO = 8 << 30, 100_000, 200
 _SMALL_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
+#: Bytes of one part of a path, on every usual file system.
+_LONGEST_NAME = 255
+#: What the library raises about archives that were tampered with; ValueError and OSError for offsets out of range.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    OSError,
+)
 
 
 def unpack(archive: Path, folder: Path, most_bytes: int = MOST_BYTES) -> None:
@@ -27,10 +42,13 @@ def unpack(archive: Path, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         InputError: not a .zip.
         ForgeryError: a name that leads out of the folder, a link or device, a name twice, or more bytes than allowed.
     """
+    if folder.exists() or folder.is_symlink():
+        raise InputError(
+            "the folder exists", where=str(folder), got="a folder", expected="a new one", fix="Choose another name."
+        )
     try:
         with zipfile.ZipFile(archive) as file:
-            members = [member for member in file.infolist() if not member.is_dir()]
-            _check_names(archive, members)
+            members = _checked(file.infolist(), archive)
             wrapper = _wrapper([member.filename for member in members])
             with storage_errors(folder):
                 folder.mkdir(parents=True)
@@ -39,12 +57,12 @@ def unpack(archive: Path, folder: Path, most_bytes: int = MOST_BYTES) -> None:
                     target = folder / member.filename.removeprefix(wrapper)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     left = _copy(file, member, target, left, archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise InputError(
             "not an archive that can be read",
             where=str(archive),
-            got=str(error),
+            got=str(error) or type(error).__name__,
             expected="a plain .zip",
             fix="Pack the folder again, without a password.",
         ) from error
@@ -53,20 +71,37 @@ def unpack(archive: Path, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         raise
 
 
-def _check_names(archive: Path, members: list[zipfile.ZipInfo]) -> None:
-    if len(members) > MOST_FILES:
-        _refuse("an archive of too many files", archive, f"{len(members)} files", f"at most {MOST_FILES}")
+def _checked(listed: list[zipfile.ZipInfo], archive: Path) -> list[zipfile.ZipInfo]:
+    """The files of an archive, all of which may be unpacked; its folders follow from their names."""
+    if len(listed) > MOST_FILES:
+        _refuse("an archive of too many files", archive, f"{len(listed)} files", f"at most {MOST_FILES}")
+    for member in listed:
+        _check_name(member, archive)
+    members = [member for member in listed if not member.is_dir()]
     seen: set[str] = set()
     for member in members:
-        name = PurePosixPath(member.filename)
-        if name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in name.parts[0]:
-            _refuse("a path that leads out of the folder", archive, repr(member.filename), "names inside the folder")
-        kind = stat.S_IFMT(member.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG):
-            _refuse("a link or device", archive, repr(member.filename), "plain files only")
         if member.filename in seen:
             _refuse("a name twice", archive, repr(member.filename), "every name once")
         seen.add(member.filename)
+    for name in sorted(seen):
+        for parent in PurePosixPath(name).parents:
+            if parent.as_posix() in seen:
+                _refuse("a file that is a folder too", archive, repr(parent.as_posix()), "one of the two")
+    return members
+
+
+def _check_name(member: zipfile.ZipInfo, archive: Path) -> None:
+    name = member.filename
+    parts = name.removesuffix("/").split("/")
+    if name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]:
+        _refuse("a path that leads out of the folder", archive, repr(name), "names inside the folder")
+    if not all(part and part != "." and len(part.encode()) <= _LONGEST_NAME for part in parts):
+        _refuse("a name that no file has", archive, ascii(name[:_LONGEST_NAME]), "plain relative names")
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFDIR if member.is_dir() else stat.S_IFREG):
+        _refuse("a link or device", archive, repr(name), "plain files only")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        _refuse("another compression", archive, f"type {member.compress_type} of {name!r}", "stored or deflated")
 
 
 def _wrapper(names: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,36 @@ def canonical_json(value: Any) -> bytes:
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
         raise ValueError(f"not canonical JSON: {error}") from error
+
+
+def read_json(data: bytes | str) -> Any:
+    """What JSON says, if every reader reads the same in it.
+
+    Raises:
+        ValueError: not JSON, not UTF-8, nested too deep, NaN or an infinity, or a name that stands twice in an object.
+
+    >>> read_json('{"a": 1, "a": 2}')
+    Traceback (most recent call last):
+    ...
+    ValueError: 'a' stands twice in an object
+    """
+    try:
+        return json.loads(data, object_pairs_hook=_named_once, parse_constant=_no_number)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for name, part in pairs:
+        if name in value:
+            raise ValueError(f"{name!r} stands twice in an object")
+        value[name] = part
+    return value
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def digest_bytes(data: bytes) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from foretell import __version__
-from foretell.base.canonical import digest_file
+from foretell.base.canonical import digest_file, read_json
 from foretell.base.errors import DamageError, InputError, StorageError
 
 MANIFEST = "manifest.json"
@@ -129,7 +129,7 @@ def read_manifest(folder: Path, schema: str) -> dict[str, Any]:
             "and it goes on.",
         )
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path.read_bytes())
     except ValueError as error:
         raise damaged(path, str(error), "JSON") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files", {}), dict):

@@ -5,7 +5,7 @@ Every function checks one thing, returns a line that says what was found, and ra
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from foretell.base.files import MANIFEST
 from foretell.distributions import Distributions
 from foretell.forecasters.program_folder import load_program
 from foretell.suites import Suite
-from foretell.targets.collection import tokenize
+from foretell.verdicts.charter_parts import IDENTITY
 from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import (
     FORECAST,
@@ -38,9 +38,10 @@ from foretell.verifier.prompts import (
     opened_suite,
     read_openings,
 )
+from foretell.verifier.questions import check_questions
 from foretell.verifier.record import Attempt, Record
-from foretell.verifier.rescore import differences, score_attempt
-from foretell.verifier.verdict import UNSAFE, Outcome, derive, helpers_in
+from foretell.verifier.rescore import differences, read_score, score_attempt
+from foretell.verifier.verdict import UNSAFE, Outcome, beside, derive, helpers_in
 
 _BITS = 8
 
@@ -59,19 +60,21 @@ class Evidence:
         return attempt_folder(self.root, self.attempt.number)
 
     def seal(self) -> str:
-        """The prompts were drawn as the charter's pool and the rule say, and none was used before."""
-        number, pool = self.attempt.number, self.attempt.charter.pool
-        used = self.record.used(pool.commitment, before=number)
-        expected = draw_indices(
-            self.cards, used, self.attempt.charter.draw.prompts, self.attempt.charter_digest, number
-        )
-        drawn = tuple(self.attempt.steps["seal"]["indices"])
-        if reused := used & set(drawn):
-            raise self._forged("a prompt that an earlier attempt used", f"index {min(reused)}", "fresh prompts")
-        if drawn != expected:
-            raise self._forged("prompts that were chosen, not drawn", drawn[:8], expected[:8])
+        """The prompts were drawn as the charter's pool and the rule say, and none was used before.
+
+        So were those of earlier attempts: who may use prompts up as it likes has chosen what is left.
+        """
+        pool = self.attempt.charter.pool
+        self._same("a pool of other slices than the charter says", dict(Counter(self.cards.slices)), pool.slices)
+        earlier = self.record.attempts[: self.attempt.number - 1]
+        for attempt in (*earlier, self.attempt):
+            if attempt.charter.pool.commitment == pool.commitment:
+                self._check_draw(attempt)
         self._match("seal", SEALED)
-        return f"{len(drawn)} of {pool.prompts} prompts, drawn by rule, none of the {len(used)} used before"
+        drawn, used = self.attempt.steps["seal"]["indices"], self.record.used(pool.commitment, self.attempt.number)
+        open_ended = sum("judge" not in attempt.steps for attempt in earlier)
+        beside = f"; {open_ended} earlier attempts were sealed and never judged" if open_ended else ""
+        return f"{len(drawn)} of {pool.prompts} prompts, drawn by rule, none of the {len(used)} used before{beside}"
 
     def open(self) -> str:
         """The file that the team got is the one that was signed."""
@@ -86,14 +89,19 @@ class Evidence:
         if self.attempt.charter.track.kind == "blind":
             program = load_program(self.folder / PROGRAM)
             self._same("another program than was committed", program.digest, entry.digest(PROGRAM))
+            facts = [entry["name"], entry.statement.predicate.get("size_bytes")]
+            self._same("a program of another name or size", facts, [program.name, program.size_bytes])
             return f"program of {_BITS * program.size_bytes:,} bits, committed at entry {entry.index}"
         self._match_folder("commit", FORECAST)
+        self._same("a forecast of another name", self._forecast.name, entry["name"])
         return f"forecast {entry['name']!r}, committed at entry {entry.index}, before the reveal"
 
     def run(self) -> str:
         """The program that was run is the one that was committed, and its forecast is the one that is here."""
         entry, committed = self.attempt.steps["run"], self.attempt.steps["commit"]
         self._same("another program was run", entry["program"].get("program"), committed.digest(PROGRAM))
+        self._same("a run with another seed", entry["program"].get("seed"), self.attempt.seed)
+        self._check_limits(entry["program"].get("limits"))
         mark = " WITHOUT A SANDBOX" if entry["program"].get("sandbox") == UNSAFE else ""
         if self.attempt.failed:
             return f"the program gave no forecast{mark}: {entry['outcome']}"
@@ -109,6 +117,9 @@ class Evidence:
         self._match("reveal", OPENINGS)
         drawn = self.attempt.steps["seal"]["indices"]
         check_openings(self._openings, self.cards, drawn, str(self.folder / OPENINGS))
+        if "open" in self.attempt.steps:
+            shown = self.attempt.steps["open"]["openings"]
+            self._same("other prompts than the team was shown", entry.digest(OPENINGS), shown)
         texts = [opening.text_digest for opening in self._openings]
         self._same("texts that the log does not name", texts, entry["texts"])
         self._check_fresh(texts)
@@ -118,9 +129,11 @@ class Evidence:
             raise self._forged("a truth of another target", "; ".join(differences), "the charter's target")
         self._same("a truth of another target than was signed", truth.manifest["source"], entry["target"])
         if charter.target.future is not None:
-            self._check_prospective(str(truth.manifest["source"]["weights"]))
-        self._check_questions(truth)
-        self._check_questions(self._forecast)
+            self._check_prospective(truth.manifest["source"])
+        for distributions in (truth, self._forecast):
+            check_questions(distributions, self.suite, charter.target.tokenizer)
+        suite = truth.manifest.get("suite") or {}
+        self._same("a truth that names another suite", suite.get("digest"), self.suite.digest)
         return f"truth of {truth.name}, {len(truth)} positions of the sealed prompts"
 
     def judge(self) -> str:
@@ -129,7 +142,7 @@ class Evidence:
         told = None
         if not self.attempt.failed:
             self._match("judge", SCORE)
-            told = json.loads(self._read(self.folder / SCORE))
+            told = read_score(self._read(self.folder / SCORE), f"attempt {self.attempt.number}")
             again = score_attempt(self.attempt, self._truth, self._forecast)
             if difference := next(differences(told, again), None):
                 raise self._forged("a score that does not come out again", *difference)
@@ -139,22 +152,7 @@ class Evidence:
             [entry["decision"], entry["reasons"]],
             [outcome.decision, list(outcome.reasons)],
         )
-        return f"{outcome.decision}: " + "; ".join((*outcome.reasons, *self.beside(told)))
-
-    def beside(self, told: dict[str, Any] | None) -> tuple[str, ...]:
-        """What has to be read beside the decision: the loss that was measured, and what a blind program carried."""
-        said = []
-        if told is not None:
-            loss = told["forecasts"][0]["loss"]
-            said.append(f"{loss['metric']} {_words(loss['mean'])}, bounds {loss['lo']:.4g} to {loss['hi']:.4g}")
-        if self.attempt.charter.track.kind == "blind":
-            program = load_program(self.folder / PROGRAM)
-            said.append(f"by a program of {_BITS * program.size_bytes:,} bits")
-        if "run" in self.attempt.steps and self.attempt.steps["run"]["program"].get("sandbox") == UNSAFE:
-            said.append("which ran WITHOUT A SANDBOX")
-        if self.attempt.charter.track.kind == "open":
-            said.append("that the team ran the model in secret is not excluded on this track")
-        return tuple(said)
+        return f"{outcome.decision}: " + "; ".join((*outcome.reasons, *beside(self.attempt, told)))
 
     def outcome(self, told: dict[str, Any] | None) -> Outcome:
         """What the attempt comes to, given its score."""
@@ -208,26 +206,32 @@ class Evidence:
                 "a text that an earlier attempt used", f"{reused[0]} of attempt {earlier[reused[0]]}", "fresh prompts"
             )
 
-    def _check_prospective(self, weights: str) -> None:
+    def _check_draw(self, attempt: Attempt) -> None:
+        charter, drawn = attempt.charter, tuple(attempt.steps["seal"]["indices"])
+        used = self.record.used(charter.pool.commitment, before=attempt.number)
+        expected = draw_indices(self.cards, used, charter.draw.prompts, attempt.charter_digest, attempt.number)
+        which = "" if attempt is self.attempt else f" in attempt {attempt.number}"
+        if reused := used & set(drawn):
+            raise self._forged(f"a prompt that an earlier attempt used{which}", f"index {min(reused)}", "fresh prompts")
+        if drawn != expected:
+            raise self._forged(f"prompts that were chosen, not drawn{which}", drawn[:8], expected[:8])
+
+    def _check_limits(self, limits: Any) -> None:
+        """The program got what the charter gives, no more and no less."""
+        assert self.attempt.charter.blind is not None
+        promised = self.attempt.charter.blind.model_dump(exclude={"size_budget_bytes"})
+        given = {name: limits.get(name) for name in promised} if isinstance(limits, dict) else limits
+        self._same("a run with other limits", given, promised)
+
+    def _check_prospective(self, source: dict[str, Any]) -> None:
         """The target was in the log nowhere before the forecast was."""
+        if unnamed := [field for field in IDENTITY if not isinstance(source.get(field), str) or not source[field]]:
+            raise self._forged("a truth that does not say of which target", f"no {unnamed[0]}", ", ".join(IDENTITY))
+        weights = source["weights"]
         before = self.record.entries[: self.attempt.steps["commit"].index]
         for entry in before:
             if weights in repr(entry.statement.predicate):
                 raise self._forged("a target that was known before the forecast", f"entry {entry.index}", weights)
-
-    def _check_questions(self, distributions: Distributions) -> None:
-        """The distributions are about the sealed prompts, read by the target's own tokenizer."""
-        expected = tokenize(self.suite, distributions.vocabulary.encode, None)
-        got = list(distributions.prompts)
-        if got != expected:
-            wrong = next((e.id for g, e in zip(got, expected, strict=False) if g != e), f"{len(got)} prompts")
-            where = f"{distributions.folder.name}: {wrong}"
-            raise self._forged("distributions about other prompts or positions", where, "the sealed prompts")
-        self._same(
-            "distributions over another vocabulary",
-            distributions.vocabulary.digest,
-            self.attempt.charter.target.tokenizer,
-        )
 
     def _read(self, path: Path) -> bytes:
         if path.is_symlink() or not path.is_file():
@@ -260,7 +264,3 @@ class Evidence:
             expected=str(expected),
             fix="This is not what was signed; ask both sides for their copies.",
         )
-
-
-def _words(mean: Any) -> str:
-    return f"{mean['lo']:.4g} to {mean['hi']:.4g}" if isinstance(mean, dict) else f"{mean:.4g}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import NoReturn
 
-from foretell.base.canonical import digest_file
+from foretell.base.canonical import digest_file, read_json
 from foretell.base.errors import ForgeryError
 from foretell.base.files import MANIFEST
 
@@ -21,7 +21,7 @@ def check_folder(folder: Path, besides: AbstractSet[str] = frozenset()) -> None:
         ForgeryError: as said, or a name that leads out of the folder.
     """
 
-    def refuse(what: str, name: str, got: str, expected: str) -> None:
+    def refuse(what: str, name: str, got: str, expected: str) -> NoReturn:
         raise ForgeryError(
             what,
             where=f"{folder.name}/{name}",
@@ -32,8 +32,10 @@ def check_folder(folder: Path, besides: AbstractSet[str] = frozenset()) -> None:
 
     if folder.is_symlink():
         refuse("a link or device", ".", "a link", "a folder")
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    named = dict(manifest.get("files", {}))
+    try:
+        named = {str(name): digest for name, digest in read_json((folder / MANIFEST).read_bytes())["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        refuse("a manifest that cannot be read", MANIFEST, str(error), "JSON that names every file once")
     inside = set(folder.rglob("*"))
     found = sorted(path for path in inside if path.is_symlink() or not path.is_dir())
     names = {path.relative_to(folder).as_posix() for path in found} - {MANIFEST}

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from foretell.base.canonical import canonical_json, digest_bytes
+from foretell.base.canonical import canonical_json, digest_bytes, read_json
 from foretell.base.errors import ForgeryError, OrderError
 from foretell.ledger import commitment, leaf_hash, tree_root
 from foretell.suites import Prompt, Suite
@@ -22,6 +23,7 @@ from foretell.verdicts.charter import Charter
 
 CARDS_SCHEMA = "foretell.pool/1"
 _DRAW = b"foretell draw 1\0"
+_SALT = re.compile("[0-9a-f]{64}")
 
 
 def card_leaf(commitment: str, slice_name: str) -> bytes:
@@ -60,9 +62,9 @@ class Cards:
             ForgeryError: they are of another pool, or no cards.
         """
         try:
-            value = json.loads(data)
+            value = read_json(data)
             cards = cls(value["name"], tuple(s for _, s in value["cards"]), tuple(c for c, _ in value["cards"]))
-            found = cards.root
+            found = cards.root if cards.write() == data else "of other bytes than cards are written in"
         except (ValueError, KeyError, TypeError) as error:
             found = f"no cards ({error!r})"
         if found != root:
@@ -181,7 +183,16 @@ def read_opening(value: dict[str, Any]) -> Opening:
     """
     row = dict(value["prompt"])
     scored = tuple(row.pop("scored")) if isinstance(row["scored"], list) else row.pop("scored")
-    return Opening(int(value["index"]), str(value["salt"]), Prompt(**row, scored=scored))
+    prompt = Prompt(**row, scored=scored)
+    texts = (prompt.id, prompt.text, prompt.slice, prompt.document)
+    places = scored if isinstance(scored, tuple) else ()
+    if not all(isinstance(text, str) for text in texts) or type(prompt.weight) not in (int, float):
+        raise TypeError("a prompt of other than texts, and a number for its weight")
+    if not (places or scored in ("last", "all")) or not all(type(place) is int for place in places):
+        raise TypeError(f"scored {scored!r}")
+    if _SALT.fullmatch(str(value["salt"])) is None:
+        raise ValueError(f"salt {value['salt']!r}")
+    return Opening(int(value["index"]), str(value["salt"]), prompt)
 
 
 def check_openings(openings: Sequence[Opening], cards: Cards, drawn: Sequence[int], where: str) -> None:

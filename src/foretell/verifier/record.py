@@ -7,11 +7,13 @@ it signed on top of.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from foretell.base.canonical import canonical_json
 from foretell.base.errors import ForgeryError, InputError
 from foretell.ledger import (
     Checkpoint,
@@ -43,6 +45,9 @@ _FIELDS: Mapping[str, dict[str, type]] = {
     "judge": {"charter": str, "attempt": int, "decision": str, "reasons": list},
     "publish": {"charter": str, "attempt": int},
 }
+#: What lists in a predicate hold.
+_ITEMS: Mapping[str, type] = {"indices": int, "helpers": str, "texts": str, "reasons": str}
+_SEED_BYTES = 4
 _TYPE = "foretell:{step}/1"
 _NAMES = {_TYPE.format(step=step): step for step in _FIELDS}
 
@@ -96,6 +101,12 @@ class Attempt:
         if self.failed:  # a program that gave no forecast has no truth to be compared with
             order = tuple(step for step in order if step != "reveal")
         return next((step for step in order if step not in self.steps), None)
+
+    @property
+    def seed(self) -> int:
+        """What a blind program draws its randomness from: it follows from the attempt, so a run can be repeated."""
+        name = f"{self.charter_digest} {self.number}".encode()
+        return int.from_bytes(hashlib.sha256(name).digest()[:_SEED_BYTES], "big")
 
     @property
     def failed(self) -> bool:
@@ -169,6 +180,9 @@ def _check_fields(step: str, predicate: dict[str, Any], index: int) -> None:
     for name, kind in {"previous": dict, "time": str, **_FIELDS[step]}.items():
         if not isinstance(predicate.get(name), kind) or isinstance(predicate.get(name), bool):
             raise _forged(f"a {step} without its facts", index, f"{name} {predicate.get(name)!r}", kind.__name__)
+        for item in predicate[name] if kind is list else ():
+            if type(item) is not _ITEMS[name]:  # True is an int to isinstance
+                raise _forged(f"a {step} without its facts", index, f"{name} {item!r}", _ITEMS[name].__name__)
 
 
 def _keys(step: str, predicate: dict[str, Any], index: int, record: Record) -> list[PublicKey]:
@@ -183,7 +197,7 @@ def _keys(step: str, predicate: dict[str, Any], index: int, record: Record) -> l
 
 def _check_place(entry: Entry, root: bytes, record: Record) -> None:
     expected = {"size": entry.index, "root": root.hex()}
-    if entry["previous"] != expected:
+    if canonical_json(entry["previous"]) != canonical_json(expected):  # to Python, True == 1
         raise _forged("a statement that was signed for another place or log", entry.index, entry["previous"], expected)
     if record.entries and entry.time < record.entries[-1].time:
         raise _forged(
@@ -220,9 +234,8 @@ def _take_step(entry: Entry, record: Record) -> None:
     if attempt.charter_digest != entry["charter"]:
         raise _forged("a charter that was changed on the way", entry.index, entry["charter"], attempt.charter_digest)
     if attempt.next_step != entry.step:
-        raise _forged(
-            "a step out of order", entry.index, entry.step, f"{attempt.next_step} in attempt {attempt.number}"
-        )
+        expected = f"{attempt.next_step or 'no more steps'} in attempt {attempt.number}"
+        raise _forged("a step out of order", entry.index, entry.step, expected)
     attempt.steps[entry.step] = entry
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from foretell.base.canonical import read_json
+from foretell.base.errors import ForgeryError
 from foretell.distributions import Distributions
 from foretell.evaluation import score
 from foretell.verifier.record import Attempt
@@ -14,11 +16,31 @@ from foretell.verifier.record import Attempt
 _RELATIVE, _ABSOLUTE = 1e-5, 1e-8
 #: What a later version may put otherwise: who computed it, sentences about the numbers, and advice.
 _NOT_COMPARED = ("made_by", "claims", "prompts_needed")
+_VERDICT, _LOSS = {"decision", "reasons"}, {"metric", "mean", "lo", "hi"}
 
 
 def score_attempt(attempt: Attempt, truth: Distributions, forecast: Distributions) -> dict[str, Any]:
     """The content of score.json as the charter's rules make it."""
     return score(truth, [forecast], settings=attempt.charter.score_settings(), judging=attempt.charter.judge_settings())
+
+
+def read_score(data: bytes, where: str) -> dict[str, Any]:
+    """The content of a score.json, with what is read of it: one forecast, its loss and its verdict.
+
+    Raises:
+        ForgeryError: something of it is missing, or it can be read in two ways.
+    """
+    try:
+        told: dict[str, Any] = read_json(data)
+        (only,) = told["forecasts"]
+        missing = sorted(_VERDICT - only["verdict"].keys() | _LOSS - only["loss"].keys())
+        got = f"no {missing[0]!r}" if missing else ""
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        got = repr(error)
+    if got:
+        fix = "Ask for the score that was signed."
+        raise ForgeryError("no score", where=where, got=got, expected="a forecast's loss and verdict", fix=fix)
+    return told
 
 
 def differences(told: Any, again: Any, path: str = "score") -> Iterator[tuple[str, str]]:

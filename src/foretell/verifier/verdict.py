@@ -8,11 +8,13 @@ from typing import Any
 
 from foretell.forecasters.sandbox import UNSAFE
 from foretell.verdicts.charter import Charter
+from foretell.verifier.record import Attempt
 
-__all__ = ["UNSAFE", "Outcome", "derive", "helpers_in"]
+__all__ = ["UNSAFE", "Outcome", "beside", "derive", "helpers_in"]
 
 #: What a model's record has, wherever it stands in a forecast's source.
 _MODEL_FIELDS = {"weights", "tokenizer"}
+_BITS = 8
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ def _helpers(source: Any) -> Iterator[str]:
     if isinstance(source, Mapping):
         if source.keys() >= _MODEL_FIELDS:
             yield f"{source.get('name', 'a model')} {source['weights']}"
-        yield from (str(name) for name in source.get("helpers", ()))
+        named = source.get("helpers", [])
+        yield from (str(name) for name in (named if isinstance(named, list) else [named]))
         for value in source.values():
             yield from _helpers(value)
     elif isinstance(source, list):
@@ -71,7 +74,8 @@ def derive(
     if charter.helpers.rule == "none":
         reasons += [f"the charter allows no helper: {name}" for name in sorted(set(declared))]
     if target is not None:
-        reasons += [f"the target helped to forecast itself: {n}" for n in sorted(found) if target["weights"] in n]
+        helped = sorted(found.union(declared))
+        reasons += [f"the target helped to forecast itself: {name}" for name in helped if target["weights"] in name]
     if program is not None and charter.blind is not None and program["size_bytes"] > charter.blind.size_budget_bytes:
         reasons.append(f"the program has {program['size_bytes']} bytes, over {charter.blind.size_budget_bytes}")
     if failure is not None:
@@ -80,3 +84,26 @@ def derive(
         return Outcome("inadmissible", tuple(reasons or ("there is no score",)))
     verdict = score["forecasts"][0]["verdict"]
     return Outcome(verdict["decision"], tuple(verdict["reasons"]))
+
+
+def beside(attempt: Attempt, told: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What has to be read beside a decision: the loss that was measured, and what a blind program carried.
+
+    Args:
+        told: content of score.json, where there is a forecast.
+    """
+    said = []
+    if told is not None:
+        loss = told["forecasts"][0]["loss"]
+        said.append(f"{loss['metric']} {_words(loss['mean'])}, bounds {loss['lo']:.4g} to {loss['hi']:.4g}")
+    if attempt.charter.track.kind == "blind":
+        said.append(f"by a program of {_BITS * attempt.steps['commit']['size_bytes']:,} bits")
+    if "run" in attempt.steps and attempt.steps["run"]["program"].get("sandbox") == UNSAFE:
+        said.append("which ran WITHOUT A SANDBOX")
+    if attempt.charter.track.kind == "open":
+        said.append("that the team ran the model in secret is not excluded on this track")
+    return tuple(said)
+
+
+def _words(mean: Any) -> str:
+    return f"{mean['lo']:.4g} to {mean['hi']:.4g}" if isinstance(mean, dict) else f"{mean:.4g}"

@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from foretell.base.canonical import digest_file
+from foretell.base.canonical import canonical_json, digest_file
 from foretell.base.errors import ForetellError, ForgeryError, InputError
 from foretell.base.files import MANIFEST, read_manifest
 from foretell.base.progress import Progress, quiet
 from foretell.ledger import Ledger, check_timestamp, leaf_hash, open_checkpoint, tree_root
 from foretell.verifier.evidence import Evidence
 from foretell.verifier.folders import check_folder
-from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, timestamp_file
+from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, cards_file, timestamp_file
 from foretell.verifier.record import ORDER, Record, replay
 from foretell.verifier.single import check_single
 from foretell.verifier.verdict import UNSAFE
@@ -138,7 +139,27 @@ def _check_published(folder: Path) -> str:
     got, expected = digest_file(folder / MANIFEST), entry.digest(MANIFEST)
     if got != expected:
         raise _forged("another manifest than was signed", got, expected)
+    _check_named(manifest, record)
     return f"{len(manifest['files'])} files, each as the signed manifest says"
+
+
+def _check_named(manifest: dict[str, Any], record: Record) -> None:
+    """The manifest says which attempt it is, and names the log, the pool, and what the attempt's steps are about."""
+    entry = record.entries[-1]
+    attempt = record.attempts[entry["attempt"] - 1]
+    facts = {"attempt": attempt.number, "charter": attempt.charter_digest, "track": attempt.charter.track.kind}
+    said = {name: manifest.get(name) for name in facts}
+    if canonical_json(said) != canonical_json(facts):
+        raise _forged("a manifest about another attempt", str(said), str(facts))
+    root, earlier = Path(), [step for name, step in attempt.steps.items() if name != "publish"]
+    ours = attempt_folder(root, attempt.number)
+    known = {ours / subject for step in earlier for subject in step.statement.subjects}
+    known |= {root / LOG / "entries", root / LOG / "checkpoints", root / TIMESTAMPS}
+    known.add(cards_file(root, attempt.charter.pool.commitment))
+    for name in manifest["files"]:
+        path = Path(name)
+        if not known.intersection([path, *path.parents]):
+            raise _forged("a file that no step names", name, "what the log speaks of")
 
 
 def _check_ledger(folder: Path, record: Record) -> str:
@@ -166,7 +187,8 @@ def _outside_steps(folder: Path, record: Record, outside: Outside) -> Iterator[t
     def continuation() -> str:
         assert outside.checkpoint is not None
         ledger = Ledger(folder / LOG)
-        old, _ = open_checkpoint(outside.checkpoint, [entry.signer for entry in record.entries])
+        parties = [role for charter in record.charters.values() for role in (charter.evaluator, charter.team)]
+        old, _ = open_checkpoint(outside.checkpoint, [role.public() for role in parties])
         leaves = [leaf_hash(entry) for entry in ledger.entries]
         if old.origin != ledger.origin:
             raise _forged("another log", ledger.origin, old.origin)
