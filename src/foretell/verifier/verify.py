@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, at
 from foretell.verifier.record import ORDER, Record, replay
 from foretell.verifier.single import check_single
 from foretell.verifier.verdict import UNSAFE
+
+#: By how much the clocks of a signer and of a timestamp authority may differ; authorities round to seconds too.
+_SKEW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -217,7 +221,7 @@ def _check_timestamp(folder: Path, path: Path, record: Record, outside: Outside)
         raise _NotLookedAtError("there, but no authority's certificate was given to check it with (--authorities)")
     stamped = check_timestamp(path.read_bytes(), Ledger(folder / LOG).checkpoint(size), outside.authorities)
     claimed = record.entries[size - 1].time
-    if stamped < claimed:
+    if stamped + _SKEW < claimed:
         raise _forged("an entry dated after its own timestamp", claimed.isoformat(), stamped.isoformat())
     return f"the first {size} entries existed at {stamped.isoformat()}"
 
