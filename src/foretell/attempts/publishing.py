@@ -9,7 +9,7 @@ from foretell.attempts.step import find, taking
 from foretell.base.canonical import digest_file
 from foretell.base.errors import ForgeryError, InputError, OrderError
 from foretell.base.files import MANIFEST, storage_errors, write_atomically, write_manifest
-from foretell.ledger import Ledger, SecretKey, request_timestamp
+from foretell.ledger import CHECKPOINTS, ENTRIES, Ledger, SecretKey, request_timestamp
 from foretell.verifier.layout import (
     LOG,
     POOLS,
@@ -68,12 +68,13 @@ def _fill(folder: Path, root: Path, attempt: Attempt, size: int) -> None:
 
 
 def _copy_entry(folder: Path, log: Ledger, index: int) -> None:
-    for part, name, data in (
-        ("entries", f"{index:08d}.json", log.entries[index]),
-        ("checkpoints", f"{index + 1:08d}.note", log.checkpoint(index + 1)),
+    for name, data in (
+        (ENTRIES.name(index), log.entries[index]),
+        (CHECKPOINTS.name(index + 1), log.checkpoint(index + 1)),
     ):
-        (folder / LOG / part).mkdir(parents=True, exist_ok=True)
-        (folder / LOG / part / name).write_bytes(data)
+        path = folder / LOG / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def _add_last(folder: Path, root: Path, index: int) -> None:

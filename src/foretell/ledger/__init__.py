@@ -1,5 +1,6 @@
 """Proof that it was said first: keys, signed statements, and a log that only grows. Sees bytes only."""
 
+from foretell.ledger._folder import CHECKPOINTS, ENTRIES
 from foretell.ledger.commitments import commitment, salt_of
 from foretell.ledger.envelope import Statement, open_statement, read_unverified, sign_statement
 from foretell.ledger.keys import PublicKey, SecretKey, encrypt
@@ -10,6 +11,7 @@ from foretell.ledger.merkle import (
     inclusion_proof,
     inclusion_proofs,
     leaf_hash,
+    prefix_roots,
     tree_root,
     verify_consistency,
     verify_inclusion,
@@ -18,7 +20,9 @@ from foretell.ledger.note import Checkpoint, open_checkpoint, open_note, sign_ch
 from foretell.ledger.timestamps import check_timestamp, request_timestamp
 
 __all__ = [
+    "CHECKPOINTS",
     "EMPTY_ROOT",
+    "ENTRIES",
     "Checkpoint",
     "Ledger",
     "PublicKey",
@@ -35,6 +39,7 @@ __all__ = [
     "open_note",
     "open_statement",
     "origin_of",
+    "prefix_roots",
     "read_unverified",
     "request_timestamp",
     "salt_of",

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from foretell.base.errors import InputError
-from foretell.base.files import storage_errors, write_atomically
+from foretell.base.files import flush_folder, storage_errors, write_atomically
 from foretell.ledger._folder import CHECKPOINTS, ENTRIES, LARGEST_ENTRY_BYTES, Found, find
 from foretell.ledger._strict import forged
 from foretell.ledger.keys import SecretKey
@@ -156,7 +156,7 @@ class Ledger:
             for kind in (ENTRIES, CHECKPOINTS):
                 (self.folder / kind.folder).mkdir(exist_ok=True)
             for folder in (self.folder, self.folder.parent) if new else (self.folder,):
-                _flush_folder(folder)
+                flush_folder(folder)
             return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
 
     def _recover(self) -> None:
@@ -167,7 +167,7 @@ class Ledger:
             for path in found.unfinished:
                 path.unlink()
             for kind in (ENTRIES, CHECKPOINTS) if found.unfinished else ():
-                _flush_folder(self.folder / kind.folder)
+                flush_folder(self.folder / kind.folder)
 
     def append(self, make: Callable[[int, bytes], bytes], secret: SecretKey) -> int:
         """Add one entry and its checkpoint: both or, killed at whatever moment, none.
@@ -202,15 +202,6 @@ class Ledger:
                 raise
             self._entries, self._checkpoints, self._root = entries, [*self._checkpoints, note], root
             return index
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the names in a folder last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _compare(where: str, got: Checkpoint, expected: Checkpoint) -> None:

@@ -34,7 +34,7 @@ def draw(pool: Suite, count: int, seed: int, *, exclude: Sequence[Suite] = (), p
         if prompt.id not in used_ids and prompt.text not in used_texts:
             fresh[prompt.slice].append(prompt)
     left = {name: len(prompts) for name, prompts in fresh.items()}
-    wanted = dict.fromkeys(left, count) if per_slice else _proportional(left, count)
+    wanted = dict.fromkeys(left, count) if per_slice else proportional_shares(left, count)
     short = {name: (wanted[name], left[name]) for name in left if wanted[name] > left[name]}
     if short or sum(left.values()) < sum(wanted.values()):
         raise SuiteError(
@@ -49,7 +49,7 @@ def draw(pool: Suite, count: int, seed: int, *, exclude: Sequence[Suite] = (), p
     return Suite(f"{pool.name}-draw-{seed}", tuple(prompt for prompt in pool if prompt.id in chosen))
 
 
-def _proportional(left: dict[str, int], count: int) -> dict[str, int]:
+def proportional_shares(left: dict[str, int], count: int) -> dict[str, int]:
     """Shares by largest remainder; the sum is `count` (or all that is left, if that is less: the caller refuses)."""
     total = sum(left.values())
     if total == 0:

@@ -18,7 +18,7 @@ from typing import Any
 from foretell.base.canonical import canonical_json, digest_bytes, read_json
 from foretell.base.errors import ForgeryError, OrderError
 from foretell.ledger import commitment, leaf_hash, tree_root
-from foretell.suites import Prompt, Suite
+from foretell.suites import Prompt, Suite, proportional_shares
 from foretell.verdicts.charter import Charter
 
 CARDS_SCHEMA = "foretell.pool/1"
@@ -112,18 +112,9 @@ def draw_indices(cards: Cards, used: AbstractSet[int], count: int, charter: str,
     def lot(index: int) -> bytes:
         return hashlib.sha256(name_of_draw + index.to_bytes(8, "big")).digest()
 
-    shares = _shares({name: len(indices) for name, indices in fresh.items()}, count)
+    shares = proportional_shares({name: len(indices) for name, indices in fresh.items()}, count)
     chosen = [index for name, indices in fresh.items() for index in sorted(indices, key=lot)[: shares[name]]]
     return tuple(sorted(chosen))
-
-
-def _shares(left: dict[str, int], count: int) -> dict[str, int]:
-    total = sum(left.values())
-    shares = {name: count * size // total for name, size in left.items()}
-    by_remainder = sorted(left, key=lambda name: (-(count * left[name] % total), name))
-    for name in by_remainder[: count - sum(shares.values())]:
-        shares[name] += 1
-    return shares
 
 
 @dataclass(frozen=True)

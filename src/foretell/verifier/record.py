@@ -16,6 +16,7 @@ from typing import Any
 from foretell.base.canonical import canonical_json
 from foretell.base.errors import ForgeryError, InputError
 from foretell.ledger import (
+    EMPTY_ROOT,
     Checkpoint,
     Ledger,
     PublicKey,
@@ -23,8 +24,8 @@ from foretell.ledger import (
     leaf_hash,
     open_checkpoint,
     open_statement,
+    prefix_roots,
     read_unverified,
-    tree_root,
 )
 from foretell.verdicts.charter import Charter
 
@@ -148,11 +149,11 @@ def replay(ledger: Ledger) -> Record:
     """
     record = Record()
     data = ledger.entries
-    leaves = [leaf_hash(entry) for entry in data]
+    roots = [EMPTY_ROOT, *prefix_roots(map(leaf_hash, data))]
     for index, entry in enumerate(data):
         opened = _open(entry, index, record)
-        _check_place(opened, tree_root(leaves[:index]), record)
-        _check_checkpoint(ledger, opened, tree_root(leaves[: index + 1]))
+        _check_place(opened, roots[index], record)
+        _check_checkpoint(ledger, opened, roots[index + 1])
         record.entries.append(opened)
         _take_step(opened, record)
     return record

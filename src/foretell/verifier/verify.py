@@ -17,13 +17,20 @@ from foretell.base.canonical import canonical_json, digest_file
 from foretell.base.errors import ForetellError, ForgeryError, InputError
 from foretell.base.files import MANIFEST, read_manifest
 from foretell.base.progress import Progress, quiet
-from foretell.ledger import Ledger, check_timestamp, leaf_hash, open_checkpoint, tree_root
+from foretell.ledger import (
+    CHECKPOINTS,
+    ENTRIES,
+    Ledger,
+    check_timestamp,
+    leaf_hash,
+    open_checkpoint,
+    tree_root,
+)
 from foretell.verifier.evidence import Evidence
 from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, cards_file, timestamp_file
 from foretell.verifier.record import ORDER, Record, replay
 from foretell.verifier.single import check_single
-from foretell.verifier.verdict import UNSAFE
 
 #: By how much the clocks of a signer and of a timestamp authority may differ; authorities round to seconds too.
 _SKEW = timedelta(minutes=1)
@@ -134,7 +141,7 @@ def _check_published(folder: Path) -> str:
     manifest = read_manifest(folder, PUBLISHED_SCHEMA)
     ledger = Ledger(folder / LOG)
     last = ledger.size - 1
-    signed_later = {f"{LOG}/entries/{last:08d}.json", f"{LOG}/checkpoints/{last + 1:08d}.note"}
+    signed_later = {f"{LOG}/{ENTRIES.name(last)}", f"{LOG}/{CHECKPOINTS.name(last + 1)}"}
     check_folder(folder, besides=signed_later)
     record = replay(ledger)
     entry = record.entries[-1]
@@ -158,7 +165,7 @@ def _check_named(manifest: dict[str, Any], record: Record) -> None:
     root, earlier = Path(), [step for name, step in attempt.steps.items() if name != "publish"]
     ours = attempt_folder(root, attempt.number)
     known = {ours / subject for step in earlier for subject in step.statement.subjects}
-    known |= {root / LOG / "entries", root / LOG / "checkpoints", root / TIMESTAMPS}
+    known |= {root / LOG / ENTRIES.folder, root / LOG / CHECKPOINTS.folder, root / TIMESTAMPS}
     known.add(cards_file(root, attempt.charter.pool.commitment))
     for name in manifest["files"]:
         path = Path(name)
@@ -253,12 +260,3 @@ def _forged(what: str, got: str, expected: str) -> ForgeryError:
         expected=expected,
         fix="Do not rely on this folder; ask for the one that was published.",
     )
-
-
-def unsafe_attempts(record: Record) -> list[int]:
-    """Attempts whose program was run without a sandbox: marked so for ever."""
-    return [
-        attempt.number
-        for attempt in record.attempts
-        if "run" in attempt.steps and attempt.steps["run"]["program"].get("sandbox") == UNSAFE
-    ]
