@@ -26,6 +26,7 @@ LAYERS = (
     "organisms",
     "reports",
     "evaluation",
+    "scale",
     "verifier",
     "attempts",
     "cli",

@@ -31,6 +31,8 @@ from foretell.scoring import ScoreSettings
 from foretell.suites import Suite
 from foretell.targets import collection
 from foretell.targets.target import Target
+from foretell.verdicts.claims import with_claims
+from foretell.verdicts.claims_context import Context
 from foretell.verdicts.judging import JudgeSettings
 from foretell.verdicts.measure import measure, tail_name, truth_record, unique_names, worst_first
 from foretell.verdicts.noise import require_resolvable
@@ -129,6 +131,7 @@ def score(
     settings: ScoreSettings | None = None,
     judging: JudgeSettings | None = None,
     tail: Distributions | None = None,
+    context: Context | None = None,
     progress: Progress = quiet,
 ) -> dict[str, Any]:
     """How far off, and what that decides: the content of score.json; with `out`, the run folder for a report.
@@ -137,6 +140,7 @@ def score(
 
     Args:
         tail: spread the rest of top-k forecasts along these distributions; uniformly where None.
+        context: what is known besides the numbers (an attempt's charter, say), for what the verdict claims.
 
     Raises:
         ToleranceError: a tolerance under the truth's noise floor.
@@ -156,7 +160,8 @@ def score(
         measured = [
             measure(truth, f, name, settings, tail=tail, run=run, progress=progress) for name, f in named.items()
         ]
-        result = scorecard(truth_record(truth, measured[0], settings), measured, settings, judging, tail_name(tail))
+        facts = truth_record(truth, measured[0], settings)
+        result = with_claims(scorecard(facts, measured, settings, judging, tail_name(tail)), context)
         if run is not None:
             run.finish(
                 result,

@@ -11,7 +11,6 @@ from foretell.base.errors import ForgeryError
 from foretell.base.files import write_manifest
 from foretell.verifier.folders import check_folder
 from foretell.verifier.rescore import differences
-from foretell.verifier.verdict import helpers_in
 
 
 @pytest.mark.parametrize(
@@ -43,10 +42,3 @@ def test_folders(tmp_path: Path) -> None:
     with pytest.raises(ForgeryError, match="folder/more: a file that the manifest does not name"):
         check_folder(folder)
     check_folder(folder, {"more"})
-
-
-def test_helpers_are_found_however_deep() -> None:
-    model = {"name": "m", "weights": "sha256:1", "tokenizer": "t"}
-    source = {"members": [{"model": model}, {"source": {"source": model | {"name": "n"}}}], "helpers": ["h"]}
-    assert helpers_in(source) == {"m sha256:1", "n sha256:1", "h"}
-    assert helpers_in({"forecaster": "interpolated Kneser-Ney"}) == set()

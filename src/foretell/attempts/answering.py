@@ -19,12 +19,12 @@ from foretell.forecasters.program import Limits, Program, ProgramForecaster, loa
 from foretell.ledger import SecretKey
 from foretell.suites import Suite
 from foretell.targets.collection import tokenize
+from foretell.verdicts.named_models import named_models
 from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import FORECAST, OPENED, PROGRAM
 from foretell.verifier.prompts import opened_suite, read_openings
 from foretell.verifier.questions import check_questions
 from foretell.verifier.record import Attempt
-from foretell.verifier.verdict import helpers_in
 
 
 def commit_forecast(
@@ -48,7 +48,7 @@ def commit_forecast(
         suite = opened_suite(read_openings(data, OPENED), step.charter, step.attempt.number)
         _require_questions(told, suite, step.charter.target.tokenizer)
         copy_folder(forecast, step.folder / FORECAST)
-        declared = sorted({*helpers, *helpers_in(told.manifest["source"])})
+        declared = sorted({*helpers, *named_models(told.manifest["source"])})
         digest = digest_file(step.folder / FORECAST / MANIFEST)
         step.sign({FORECAST: digest}, {"name": told.name, "helpers": declared})
         return step.attempt

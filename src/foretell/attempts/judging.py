@@ -106,7 +106,7 @@ def judge(root: Path, secret: SecretKey, *, number: int | None = None) -> Judged
             subjects = {PROGRAM: step.attempt.steps["commit"].digest(PROGRAM)}
         else:
             truth, forecast = Distributions(step.folder / TRUTH), Distributions(step.folder / FORECAST)
-            score = score_attempt(step.attempt, truth, forecast)
+            score = score_attempt(step.attempt, truth, forecast, evidence.context())
             write_json(step.folder / SCORE, score)
             subjects = {SCORE: digest_file(step.folder / SCORE)}
         outcome = evidence.outcome(score)

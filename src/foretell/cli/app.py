@@ -19,6 +19,7 @@ from foretell.cli import (
     demo,
     diff,
     forecast,
+    inspect_forecast,
     judge,
     keys,
     opening,
@@ -27,6 +28,7 @@ from foretell.cli import (
     report,
     reveal,
     run,
+    scale,
     score,
     seal,
     stamp,
@@ -68,6 +70,7 @@ _PANELS = {
         "forecast": forecast,
         "score": score,
         "diff": diff,
+        "scale": scale,
         "report": report,
         "table": table,
     },
@@ -84,6 +87,9 @@ _PANELS = {
         "publish": publish,
         "stamp": stamp,
         "verify": verify,
+    },
+    "Study": {
+        "inspect": inspect_forecast,
     },
 }
 for panel, modules in _PANELS.items():

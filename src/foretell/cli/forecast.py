@@ -15,6 +15,7 @@ from foretell.distributions import Distributions, Vocabulary
 from foretell.distributions.folder import read_vocabulary
 from foretell.forecasters.specs import KNOWN, open_forecaster
 from foretell.suites import load_suite
+from foretell.suites.split import require_disjoint
 from foretell.targets.collection import tokenize
 from foretell.targets.specs import OpenOptions, open_target
 
@@ -43,18 +44,22 @@ def command(
     """Make a forecast: a forecaster's next-token distributions on a suite. It sees the prompts, never a truth."""
     vocabulary = read_vocabulary(like) if (like / MANIFEST).is_file() else Vocabulary.load(like)
     asked = load_suite(suite)
+    prompts = tokenize(asked, vocabulary.encode, None)
+    practised = Distributions(practice) if practice else None
+    if practised:
+        require_disjoint(practised.prompts, prompts)
     with progress_bars() as progress:
         forecaster = open_forecaster(
             with_,
             vocabulary,
             open_target=lambda spec: open_target(spec, OpenOptions(tokenizer=like, say=say)),
-            practice=Distributions(practice) if practice else None,
+            practice=practised,
             renormalise=renormalise,
             progress=lambda done, total: progress("reading the corpus", done, total),
         )
         made = evaluation.make_forecast(
             forecaster,
-            tokenize(asked, vocabulary.encode, None),
+            prompts,
             vocabulary,
             out_folder,
             suite={"name": asked.name, "digest": asked.digest},

@@ -14,6 +14,8 @@ from foretell.cli.console import emit_json, nats, out, progress_bars
 from foretell.distributions import Distributions
 from foretell.scoring import ScoreSettings
 from foretell.scoring.losses import LOSSES, NATS, loss_metric
+from foretell.verdicts.claim import Claims
+from foretell.verdicts.claims import one_line
 from foretell.verdicts.judging import JudgeSettings
 
 EXAMPLES = (
@@ -92,6 +94,7 @@ def print_score(result: dict[str, Any]) -> None:
             more = f" About {verdict['prompts_needed']} prompts would decide." if verdict["prompts_needed"] else ""
             reasons = "; ".join(verdict["reasons"])
             out.print(f"Verdict on {entry['name']}: {verdict['decision'].upper()}. {reasons}.{more}", markup=False)
+        out.print(one_line(Claims.of_record(entry["claims"])), markup=False)
     capped = sum(entry["capped_prompts"] for entry in result["forecasts"])
     if capped:
         cap = loss.amount(f"{settings['cap']:.2f}")

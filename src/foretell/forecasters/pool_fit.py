@@ -123,11 +123,19 @@ def _linear(
     """
     mass = truth * row_weights[:, None]
     seen = mass > 0
-    mass, logs = mass[seen], forecasts[:, seen]
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # weights and probabilities of zero
-        mixed = np.logaddexp.reduce(logs + np.log(weights)[:, None], axis=0)
-        ratios = np.exp(logs - mixed)
-        if np.isneginf(mixed).any() or not np.isfinite(ratios).all():
+    # Picking entries takes longer than all the rest; a truth from a softmax has no zeros.
+    every = bool(seen.all())
+    mass, logs = (mass.ravel(), forecasts.reshape(len(weights), -1)) if every else (mass[seen], forecasts[:, seen])
+    top = logs.max(axis=0)
+    if np.isneginf(top).any():
+        return np.inf, np.zeros(len(weights)), np.zeros((len(weights), len(weights)))
+    ratios = logs - top
+    np.exp(ratios, out=ratios)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # weights of zero, probabilities far below top
+        total = weights @ ratios
+        mixed = top + np.log(total)
+        ratios /= total
+        if not np.isfinite(ratios).all():
             return np.inf, np.zeros(len(weights)), np.zeros((len(weights), len(weights)))
     weighted = ratios * mass
     return -float(mass @ mixed), -weighted.sum(axis=1), weighted @ ratios.T

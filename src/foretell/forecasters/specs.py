@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,8 +11,10 @@ from typing import Any
 from foretell.base.errors import InputError
 from foretell.distributions import Distributions, Vocabulary
 from foretell.forecasters.corpus import open_corpus
+from foretell.forecasters.crosswalk import NODES, CrosswalkForecaster
 from foretell.forecasters.forecaster import Forecaster
 from foretell.forecasters.infinigram import InfinigramForecaster
+from foretell.forecasters.lowrank import LowRankForecaster
 from foretell.forecasters.ngram import NgramForecaster
 from foretell.forecasters.ngram_counts import NgramCounts, check_order, count_ngrams
 from foretell.forecasters.ngram_table import SUFFIX, NgramTable
@@ -32,6 +34,8 @@ KNOWN = (
     "ngram:N:CORPUS",
     "infinigram:CORPUS",
     "model:TARGET",
+    "crosswalk:TARGET",
+    "lowrank:DIR",
     "python:MODULE:FUNCTION",
     "program:FOLDER",
     "file:DIR",
@@ -163,6 +167,38 @@ def _model(spec: str, target: str, opening: _Opening) -> Forecaster:
     return SurrogateForecaster(spec, opening.open_target(target), opening.vocabulary, opening.model_kind)
 
 
+def _crosswalk(spec: str, rest: str, opening: _Opening) -> Forecaster:
+    target, options = _split_options(rest, ("nodes",))
+    return CrosswalkForecaster(spec, opening.open_target(target), opening.vocabulary, options.get("nodes", NODES))
+
+
+def _lowrank(spec: str, rest: str, opening: _Opening) -> Forecaster:
+    folder, options = _split_options(rest, ("runs", "probes"))
+    return LowRankForecaster(
+        spec,
+        Distributions(Path(folder)),
+        opening.vocabulary,
+        runs=options.get("runs"),
+        probes=options.get("probes", 0),
+        open_target=opening.open_target,
+    )
+
+
+def _split_options(rest: str, names: Sequence[str]) -> tuple[str, dict[str, int]]:
+    """What stands before the options at the end of a spec, and the options: 'x:runs=10' is ('x', {'runs': 10}).
+
+    >>> _split_options("hf:a/b:nodes=4", ("nodes",))
+    ('hf:a/b', {'nodes': 4})
+    """
+    options: dict[str, int] = {}
+    while True:
+        head, _, last = rest.rpartition(":")
+        name, _, number = last.partition("=")
+        if not head or name not in names or name in options or not number.isdecimal():
+            return rest, options
+        rest, options[name] = head, int(number)
+
+
 def _python(spec: str, rest: str, opening: _Opening) -> Forecaster:
     module, _, function = rest.rpartition(":")
     if not module or not function:
@@ -202,7 +238,7 @@ def _unknown(spec: str) -> InputError:
         got=repr(spec),
         expected=f"one of {', '.join(KNOWN)}",
         fix="CORPUS is stdlib, tiny, a file, a folder or a built table; N is 1 to 8; members of a pool have no + in "
-        "their names.",
+        "their names; crosswalk takes :nodes=N at its end, lowrank :runs=N and :probes=M.",
     )
 
 
@@ -211,6 +247,8 @@ _OPENERS: dict[str, Callable[[str, str, _Opening], Forecaster]] = {
     "ngram": _ngram,
     "infinigram": _infinigram,
     "model": _model,
+    "crosswalk": _crosswalk,
+    "lowrank": _lowrank,
     "python": _python,
     "program": _program,
     "file": _file,

@@ -23,6 +23,17 @@ _VARIABLES = {
     TOLERANCE: "--tolerance",
     NOISE: "--noise",
 }
+#: The same colours for a file that stands alone: those of the page's light style, on its paper.
+_LIGHT = {
+    INK: "#1c1d20",
+    MUTED: "#5d5f66",
+    GRID: "#e3e0d8",
+    OWN: "#1f5fbf",
+    REFERENCE: "#77736a",
+    TOLERANCE: "#a3246b",
+    NOISE: "#e6dcc0",
+}
+_PAPER = "#fbfaf7"
 #: Height of letters, room above the plot for labels of lines, room below it for the axis (pixels).
 LETTERS, _TOP, _BOTTOM = 13, 26, 44
 _DECADE, _MAX_TICKS, _LAST_DECADE = 10.0, 7, 3
@@ -50,6 +61,12 @@ class Size:
 
 WIDE = Size(width=960, left=200, right=190, row=36, beside=True)
 NARROW = Size(width=360, left=10, right=14, row=52, beside=False)
+#: A file that stands alone, with room for longer names and for two figures a row.
+ALONE = Size(width=1280, left=330, right=370, row=32, beside=True)
+#: Below this constant's hundredth an axis that is bent at it cannot be told from a straight one.
+_STRAIGHT = 1e3
+#: What is smaller has no decade to draw: it is rounding, and shown as 0.
+_NOTHING = 1e-30
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,24 @@ class Scale:
     low: float
     high: float
     constant: float
+    marks: tuple[float, ...] = ()
+
+    @classmethod
+    def straight(cls, values: Sequence[float]) -> Scale:
+        """A linear scale that shows all values and zero, for figures that are no nats.
+
+        >>> Scale.straight([-0.2, 1.0]).ticks
+        [-0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+        """
+        low, high = min(0.0, *values), max(0.0, *values)
+        width = high - low if high - low > _NOTHING else 1.0
+        rough = _decade(width / _MAX_TICKS)
+        step = next(rough * factor for factor in (1, 2, 5, 10) if width / (rough * factor) <= _MAX_TICKS)
+        first, last = math.ceil(low / step - _MARGIN), math.floor(high / step + _MARGIN)
+        marks = tuple(float(f"{index * step:.6g}") for index in range(first, last + 1))
+        # The margin leaves no number on the edge.
+        left = low - _MARGIN * width if low < 0 else 0.0
+        return cls(left, high + _MARGIN * width, _STRAIGHT * max(high, -low, 1.0), marks)
 
     @classmethod
     def of(cls, values: Sequence[float], telling: Sequence[float]) -> Scale:
@@ -67,7 +102,7 @@ class Scale:
         >>> Scale.of([0.05, 2.0], telling=[0.05, 2.0]).ticks
         [0.0, 0.01, 0.03, 0.1, 0.3, 1.0]
         """
-        sizes = sorted(abs(value) for value in telling if value) or [1.0]
+        sizes = sorted(abs(value) for value in telling if abs(value) > _NOTHING) or [1.0]
         bend_at = _decade(max(sizes[0], sizes[-1] * _DECADE**-_MOST_DECADES))
         bare = cls(min(0.0, *values), max(0.0, *values), bend_at)
         left, right = bare.bend(-bare.low), bare.bend(bare.high)
@@ -78,6 +113,8 @@ class Scale:
     @property
     def ticks(self) -> list[float]:
         """Zero and round numbers inside the axis, about seven at most where decades allow it."""
+        if self.marks:
+            return list(self.marks)
         found: list[float] = []
         for steps in ((1, 2, 5), (1, 3), (1,)):
             decades = range(round(math.log10(self.constant)), _LAST_DECADE + 1)
@@ -123,7 +160,19 @@ def both_widths(draw: Callable[[Size], list[Any]], rows: int, label: str) -> Mar
     return Markup("").join(figure.format(name, label, _svg(draw(size), size, rows)) for name, size in drawn)
 
 
+def alone(draw: Callable[[Size], list[Any]], rows: int) -> str:
+    """A drawing as an SVG file of its own, in the page's light colours."""
+    svg = _drawn(draw(ALONE), ALONE, rows, _CONFIG | {"background": _PAPER, "font": "sans-serif"})
+    for colour, light in _LIGHT.items():
+        svg = svg.replace(f'"{colour}"', f'"{light}"')
+    return svg
+
+
 def _svg(layers: list[Any], size: Size, rows: int) -> Markup:
+    return Markup(_themed(_drawn(layers, size, rows, _CONFIG)))
+
+
+def _drawn(layers: list[Any], size: Size, rows: int, config: dict[str, Any]) -> str:
     chart = alt.layer(*layers).properties(
         width=size.inner,
         height=size.row * rows,
@@ -131,10 +180,10 @@ def _svg(layers: list[Any], size: Size, rows: int) -> Markup:
         padding={"left": size.left, "right": size.right, "top": _TOP, "bottom": _BOTTOM},
     )
     spec = chart.to_dict()
-    spec["config"] = _CONFIG
+    spec["config"] = config
     for layer in spec["layer"]:
         _downwards(layer, rows)
-    return Markup(_themed(vl_convert.vegalite_to_svg(spec)))
+    return str(vl_convert.vegalite_to_svg(spec))
 
 
 _CONFIG: dict[str, Any] = {

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from foretell.base.errors import InputError
 from foretell.base.files import write_text_atomically
-from foretell.reports import figures, heatmap, plots, sentences
+from foretell.reports import beyond_text, figures, heatmap, plots, sentences
 from foretell.reports.judged import loss_of
 from foretell.reports.run import Run
 
@@ -67,7 +67,9 @@ def render(run: Run, chosen: str, max_panels: int = MAX_PANELS) -> str:
         forecasts=run.score["forecasts"],
         signs=sentences.SIGNS,
         known=lambda value: figures.missing(value) is None,
+        claims=sentences.claimed(run.score, run.scale),
         **_words(run.score, chosen),
+        **_beyond(run),
         **_plots(run, chosen),
         **_heat(run, chosen, max_panels),
     )
@@ -101,8 +103,22 @@ def _words(score: dict[str, Any], chosen: str) -> dict[str, Any]:
         "metrics": metrics,
         "unscored": unscored,
         "methods": sentences.methods(score),
-        "commands": sentences.commands(score),
         "origins": [(forecast["name"], sentences.origin(forecast)) for forecast in score["forecasts"]],
+    }
+
+
+def _beyond(run: Run) -> dict[str, Any]:
+    """What is told of runs that a scale was made of, and only of them."""
+    if run.scale is None:
+        return {"scale": None, "commands": sentences.commands(run.score)}
+    return {
+        "scale": run.scale,
+        "skill": beyond_text.in_words(run.scale, sentences.headline(run.score)["name"]),
+        "skill_plot": beyond_text.skill_plot(run.scale),
+        "skill_table": beyond_text.table(run.scale),
+        "skill_reasons": beyond_text.reasons(run.scale),
+        "scale_words": beyond_text.words(run.scale),
+        "commands": beyond_text.commands(run.scale),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -20,6 +21,7 @@ from foretell.reports.canvas import (
     TOLERANCE,
     Scale,
     Size,
+    alone,
     both_widths,
 )
 
@@ -75,15 +77,34 @@ def intervals(
         label: what a screen reader says; the numbers stand in a table of the page.
         noise: end in nats of the shaded band that starts at zero.
     """
+    telling, values = _numbers(rows, rules)
+    return both_widths(partial(_draw_intervals, rows, Scale.of(values, telling), title, rules, noise), len(rows), label)
+
+
+def shares(rows: Sequence[Row], *, title: str, label: str, rules: Sequence[Rule] = ()) -> Markup:
+    """Rows of a point with its bounds on a linear axis that shows 0 and 1, in both widths: for shares of a whole."""
+    scale = Scale.straight([*_numbers(rows, rules)[1], 1.0])
+    return both_widths(partial(_draw_intervals, rows, scale, title, rules, None), len(rows), label)
+
+
+def intervals_file(rows: Sequence[Row], *, title: str, rules: Sequence[Rule] = (), noise: float | None = None) -> str:
+    """What `intervals` draws, as an SVG file of its own."""
+    telling, values = _numbers(rows, rules)
+    return alone(partial(_draw_intervals, rows, Scale.of(values, telling), title, rules, noise), len(rows))
+
+
+def _numbers(rows: Sequence[Row], rules: Sequence[Rule]) -> tuple[list[float], list[float]]:
+    """The numbers that a reader looks for, and all that have to be on the axis."""
     telling = [x for row in rows for x in (row.mean_lo, row.mean_hi)] + [rule.x for rule in rules]
-    scale = Scale.of([*telling, *(x for row in rows for x in (row.lo, row.hi))], telling)
+    return telling, [*telling, *(x for row in rows for x in (row.lo, row.hi))]
 
-    def draw(size: Size) -> list[Layer]:
-        band = [] if noise is None else [_band(scale, title, noise, len(rows))]
-        lines = [_rule(scale, title, rule, len(rows), size) for rule in rules]
-        return [*band, *lines, *_names(rows, size), *_bars(rows, scale, title)]
 
-    return both_widths(draw, len(rows), label)
+def _draw_intervals(
+    rows: Sequence[Row], scale: Scale, title: str, rules: Sequence[Rule], noise: float | None, size: Size
+) -> list[Layer]:
+    band = [] if noise is None else [_band(scale, title, noise, len(rows))]
+    lines = [_rule(scale, title, rule, len(rows), size) for rule in rules]
+    return [*band, *lines, *_names(rows, size), *_bars(rows, scale, title)]
 
 
 def histograms(rows: Sequence[Losses], *, title: str, label: str, rules: Sequence[Rule] = ()) -> Markup:

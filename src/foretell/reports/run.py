@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from foretell.base.errors import InputError
 from foretell.base.files import check_file, damaged, read_manifest
 from foretell.reports.judged import completed, loss_of
+from foretell.verdicts.scale_record import read_scale
 
 RUN_SCHEMA, SCORE_SCHEMA = "foretell.run/1", "foretell.score/1"
 _SCORE, _PROMPTS, _POSITIONS, _TOPS = "score.json", "prompts.parquet", "positions.parquet", "tops.parquet"
@@ -27,12 +28,14 @@ class Run:
         score: the content of score.json.
         prompts: rows of prompts.parquet.
         losses: forecast → prompt → (lo, hi): mean judged loss of the prompt's positions, uncapped.
+        scale: the content of scale.json, of runs that `foretell scale` made.
     """
 
     folder: Path
     score: dict[str, Any]
     prompts: list[dict[str, Any]]
     losses: dict[str, dict[str, tuple[float, float]]]
+    scale: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Run:
@@ -55,7 +58,7 @@ class Run:
             )
         score = completed(score)
         losses = _prompt_losses(paths[_POSITIONS], loss_of(score).name)
-        run = cls(folder, score, pq.read_table(paths[_PROMPTS]).to_pylist(), losses)
+        run = cls(folder, score, pq.read_table(paths[_PROMPTS]).to_pylist(), losses, read_scale(folder))
         run._check()
         return run
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import shlex
+from dataclasses import replace
 from typing import Any
 
 from foretell.reports.figures import bounds, figure, lower, missing, percent, plain, upper
 from foretell.reports.judged import loss_of
+from foretell.verdicts.claim import Claims
+from foretell.verdicts.claims import claims
+from foretell.verdicts.claims_context import Context
 
 Forecast = dict[str, Any]
 _METRICS = {
@@ -101,6 +105,15 @@ def pair(difference: dict[str, Any], first: str) -> dict[str, Any]:
         turned |= {"a": first, "b": difference["a"], "mean": flipped, "lo": -difference["hi"], "hi": -difference["lo"]}
     closer = turned["a"] if turned["hi"] < 0 else turned["b"] if turned["lo"] > 0 else None
     return turned | {"says": "not told apart" if closer is None else f"{closer} is closer", "closer": closer}
+
+
+def claimed(score: dict[str, Any], scale: dict[str, Any] | None = None) -> Claims:
+    """What the verdict on the headline forecast claims and what not, with its skill where a scale tells it."""
+    one = headline(score)
+    rungs = scale["rungs"] if scale else []
+    skill = next((rung.get("skill") for rung in rungs if rung["name"] == one["name"]), None)
+    known = Context.of_record(one.get("claims", {}).get("context", {}))
+    return claims(score, one, replace(known, skill=skill))
 
 
 def metric_table(forecasts: list[Forecast]) -> tuple[list[tuple[str, list[str]]], dict[str, list[str]]]:

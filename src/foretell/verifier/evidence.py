@@ -18,6 +18,8 @@ from foretell.distributions import Distributions
 from foretell.forecasters.program_folder import load_program
 from foretell.suites import Suite
 from foretell.verdicts.charter_parts import IDENTITY
+from foretell.verdicts.claims_context import Context
+from foretell.verdicts.named_models import named_models
 from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import (
     FORECAST,
@@ -40,8 +42,8 @@ from foretell.verifier.prompts import (
 )
 from foretell.verifier.questions import check_questions
 from foretell.verifier.record import Attempt, Record
-from foretell.verifier.rescore import differences, read_score, score_attempt
-from foretell.verifier.verdict import UNSAFE, Outcome, beside, derive, helpers_in
+from foretell.verifier.rescore import claim_differences, differences, read_score, score_attempt
+from foretell.verifier.verdict import UNSAFE, Outcome, beside, derive, objections
 
 _BITS = 8
 
@@ -86,7 +88,7 @@ class Evidence:
         entry, deadline = self.attempt.steps["commit"], self.attempt.charter.track.deadline
         if entry.time > deadline:
             raise self._forged("a commitment after the deadline", entry.time.isoformat(), deadline.isoformat())
-        if self.attempt.charter.track.kind == "blind":
+        if self._blind:
             program = load_program(self.folder / PROGRAM)
             self._same("another program than was committed", program.digest, entry.digest(PROGRAM))
             facts = [entry["name"], entry.statement.predicate.get("size_bytes")]
@@ -143,9 +145,12 @@ class Evidence:
         if not self.attempt.failed:
             self._match("judge", SCORE)
             told = read_score(self._read(self.folder / SCORE), f"attempt {self.attempt.number}")
-            again = score_attempt(self.attempt, self._truth, self._forecast)
+            context = self.context()
+            again = score_attempt(self.attempt, self._truth, self._forecast, context)
             if difference := next(differences(told, again), None):
                 raise self._forged("a score that does not come out again", *difference)
+            if difference := next(claim_differences(told, again, context), None):
+                raise self._forged("claims that do not follow from the score", *difference)
         outcome = self.outcome(told)
         self._same(
             "a verdict that does not follow",
@@ -156,23 +161,41 @@ class Evidence:
 
     def outcome(self, told: dict[str, Any] | None) -> Outcome:
         """What the attempt comes to, given its score."""
+        return derive(self._objections, told)
+
+    def context(self) -> Context:
+        """What is known of the attempt besides its score, for what its verdict claims."""
+        committed, run = self.attempt.steps["commit"], self.attempt.steps.get("run")
+        return Context.under(
+            self.attempt.charter,
+            helpers=tuple(committed["helpers"]),
+            program_bytes=committed["size_bytes"] if self._blind else None,
+            sandbox=None if run is None else str(run["program"].get("sandbox")),
+            inadmissible=self._objections,
+        )
+
+    @property
+    def _blind(self) -> bool:
+        return self.attempt.charter.track.kind == "blind"
+
+    @cached_property
+    def _objections(self) -> tuple[str, ...]:
         commit, run = self.attempt.steps["commit"], self.attempt.steps.get("run")
         found: set[str] = set()
         program = None
-        if self.attempt.charter.track.kind == "blind":
+        if self._blind:
             loaded = load_program(self.folder / PROGRAM)
             found |= set(loaded.helpers)
             program = {"size_bytes": loaded.size_bytes}
         if not self.attempt.failed:
-            found |= helpers_in(self._forecast.manifest["source"])
-        return derive(
+            found |= set(named_models(self._forecast.manifest["source"]))
+        return objections(
             self.attempt.charter,
             declared=[str(name) for name in commit["helpers"]],
             found=found,
             target=self.attempt.steps["reveal"]["target"] if "reveal" in self.attempt.steps else None,
             program=program,
             failure=str(run["outcome"]) if run is not None and self.attempt.failed else None,
-            score=told,
         )
 
     @cached_property

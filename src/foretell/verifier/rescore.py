@@ -10,18 +10,23 @@ from foretell.base.canonical import read_json
 from foretell.base.errors import ForgeryError
 from foretell.distributions import Distributions
 from foretell.evaluation import score
+from foretell.verdicts.claims import with_claims
+from foretell.verdicts.claims_context import Context
 from foretell.verifier.record import Attempt
 
 #: Numbers computed again may differ by rounding: another processor adds in another order.
 _RELATIVE, _ABSOLUTE = 1e-5, 1e-8
-#: What a later version may put otherwise: who computed it, sentences about the numbers, and advice.
+#: What a later version may put otherwise: who computed it, and advice. Claims have a comparison of their own.
 _NOT_COMPARED = ("made_by", "claims", "prompts_needed")
 _VERDICT, _LOSS = {"decision", "reasons"}, {"metric", "mean", "lo", "hi"}
 
 
-def score_attempt(attempt: Attempt, truth: Distributions, forecast: Distributions) -> dict[str, Any]:
-    """The content of score.json as the charter's rules make it."""
-    return score(truth, [forecast], settings=attempt.charter.score_settings(), judging=attempt.charter.judge_settings())
+def score_attempt(attempt: Attempt, truth: Distributions, forecast: Distributions, context: Context) -> dict[str, Any]:
+    """The content of score.json as the charter's rules make it, with what may be claimed of it."""
+    charter = attempt.charter
+    return score(
+        truth, [forecast], settings=charter.score_settings(), judging=charter.judge_settings(), context=context
+    )
 
 
 def read_score(data: bytes, where: str) -> dict[str, Any]:
@@ -46,7 +51,7 @@ def read_score(data: bytes, where: str) -> dict[str, Any]:
 def differences(told: Any, again: Any, path: str = "score") -> Iterator[tuple[str, str]]:
     """Where two values differ by more than rounding: (found, expected) in words.
 
-    What a later version says besides is left alone, and so are the maker and sentences: only what was told must hold.
+    What a later version says besides is left alone, and so is the maker: only what was told must hold.
 
     >>> list(differences({"a": [1.0, 2.0]}, {"a": [1.0, 2.1]}))
     [('score.a[1] = 2.0', '2.1')]
@@ -63,6 +68,40 @@ def differences(told: Any, again: Any, path: str = "score") -> Iterator[tuple[st
             yield f"{path} = {told}", str(again)
     elif told != again or isinstance(told, bool) is not isinstance(again, bool):
         yield f"{path} = {told}", str(again)
+
+
+def claim_differences(told: dict[str, Any], again: dict[str, Any], context: Context) -> Iterator[tuple[str, str]]:
+    """Where the claims of a score are not those that follow from it: (found, expected) in words.
+
+    Where this version made the score, every sentence must come out again from the numbers that were told. Where
+    another did, its claims are matched by id and their numbers must be those computed again; the words are its own.
+
+    Args:
+        told, again: scores that do not differ (`differences`); a score without claims claims nothing.
+    """
+    (claimed,), (computed,) = told["forecasts"], again["forecasts"]
+    if "claims" not in claimed:
+        return
+    if told.get("made_by") == again["made_by"]:
+        try:
+            expected = with_claims(told, context)["forecasts"][0]["claims"]
+        except (KeyError, TypeError, ValueError, StopIteration) as error:
+            yield "a score that claims cannot be made of again", repr(error)
+            return
+        if claimed["claims"] != expected:
+            yield next(differences(claimed["claims"], expected, "claims"), ("claims", "what follows from the score"))
+        return
+    yield from differences(_by_id(claimed["claims"]), _by_id(computed["claims"]), "claims")
+
+
+def _by_id(claims: Any) -> Any:
+    """Claims without their words, by id; what is no record of claims stays what it is, and then differs."""
+    try:
+        return {"context": claims["context"]} | {
+            side: {one["id"]: one["numbers"] for one in claims[side]} for side in ("claimed", "not_claimed")
+        }
+    except (KeyError, TypeError):
+        return claims
 
 
 def _is_number(value: Any) -> bool:

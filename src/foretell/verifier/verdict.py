@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,8 @@ from foretell.forecasters.sandbox import UNSAFE
 from foretell.verdicts.charter import Charter
 from foretell.verifier.record import Attempt
 
-__all__ = ["UNSAFE", "Outcome", "beside", "derive", "helpers_in"]
+__all__ = ["UNSAFE", "Outcome", "beside", "derive", "objections"]
 
-#: What a model's record has, wherever it stands in a forecast's source.
-_MODEL_FIELDS = {"weights", "tokenizer"}
 _BITS = 8
 
 
@@ -29,29 +27,7 @@ class Outcome:
     reasons: tuple[str, ...]
 
 
-def helpers_in(source: Any) -> set[str]:
-    """The AI systems that a forecast's own record names, however deep: models, and declared helpers.
-
-    >>> sorted(helpers_in({"members": [{"model": {"name": "m", "weights": "w", "tokenizer": "t"}}], "helpers": ["x"]}))
-    ['m w', 'x']
-    """
-    return set(_helpers(source))
-
-
-def _helpers(source: Any) -> Iterator[str]:
-    if isinstance(source, Mapping):
-        if source.keys() >= _MODEL_FIELDS:
-            yield f"{source.get('name', 'a model')} {source['weights']}"
-        named = source.get("helpers", [])
-        yield from (str(name) for name in (named if isinstance(named, list) else [named]))
-        for value in source.values():
-            yield from _helpers(value)
-    elif isinstance(source, list):
-        for value in source:
-            yield from _helpers(value)
-
-
-def derive(
+def objections(
     charter: Charter,
     *,
     declared: list[str],
@@ -59,16 +35,14 @@ def derive(
     target: Mapping[str, Any] | None,
     program: Mapping[str, Any] | None,
     failure: str | None,
-    score: Mapping[str, Any] | None,
-) -> Outcome:
-    """The outcome of an attempt from its parts.
+) -> tuple[str, ...]:
+    """Why an attempt is not admissible; empty where it is.
 
     Args:
         declared: helpers that the commitment names; found: those that the forecast or the program itself names.
         target: identity of the target, once revealed.
         program: size and sandbox of a blind program.
         failure: why the program gave no forecast.
-        score: content of score.json, where there is a forecast.
     """
     reasons = [f"undeclared helper: {name}" for name in sorted(found - set(declared))]
     if charter.helpers.rule == "none":
@@ -80,8 +54,21 @@ def derive(
         reasons.append(f"the program has {program['size_bytes']} bytes, over {charter.blind.size_budget_bytes}")
     if failure is not None:
         reasons.append(f"the program gave no forecast: {failure}")
-    if reasons or score is None:
-        return Outcome("inadmissible", tuple(reasons or ("there is no score",)))
+    return tuple(reasons)
+
+
+def derive(objected: tuple[str, ...], score: Mapping[str, Any] | None) -> Outcome:
+    """The outcome of an attempt: the score's own verdict, unless something is objected.
+
+    Args:
+        objected: see `objections`.
+        score: content of score.json, where there is a forecast.
+
+    >>> derive(("undeclared helper: m",), None).decision
+    'inadmissible'
+    """
+    if objected or score is None:
+        return Outcome("inadmissible", objected or ("there is no score",))
     verdict = score["forecasts"][0]["verdict"]
     return Outcome(verdict["decision"], tuple(verdict["reasons"]))
 

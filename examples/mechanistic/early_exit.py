@@ -1,0 +1,77 @@
+"""Early exit (logit lens): stop after k of tiny's 4 layers and read the hidden state with the model's own output layer.
+
+numpy only: the shipped weights, and a Llama's forward pass in 30 lines. It runs the first layers of the target on the
+prompt, so it is no forecast where a charter forbids to run the model; it shows what the last layers still add.
+Source: nostalgebraist 2020, "interpreting GPT: the logit lens".
+"""
+
+import json
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from foretell.targets.tiny import checkpoint_folder
+
+CONFIG = json.loads((checkpoint_folder() / "config.json").read_text())
+WEIGHTS = load_file(checkpoint_folder() / "model.safetensors")
+HEADS, WIDTH = CONFIG["num_attention_heads"], CONFIG["head_dim"]
+
+
+def norm(x: np.ndarray, name: str) -> np.ndarray:
+    """RMSNorm with the weight of that name."""
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + CONFIG["rms_norm_eps"]) * WEIGHTS[name]
+
+
+def rotate(x: np.ndarray) -> np.ndarray:
+    """Rotary positions: (heads, tokens, width)."""
+    speeds = CONFIG["rope_parameters"]["rope_theta"] ** -(np.arange(0, WIDTH, 2) / WIDTH)
+    angles = np.tile(np.arange(x.shape[1])[:, None] * speeds, 2)
+    half = np.concatenate([-x[..., WIDTH // 2 :], x[..., : WIDTH // 2]], -1)
+    return x * np.cos(angles) + half * np.sin(angles)
+
+
+def layer(x: np.ndarray, number: int) -> np.ndarray:
+    """One block: attention, then the gated network; (tokens, hidden)."""
+    at = f"model.layers.{number}."
+    w = {name: WEIGHTS[f"{at}{part}.{name}_proj.weight"].T for part, name in PROJECTIONS}
+    h = norm(x, at + "input_layernorm.weight")
+    q, k, v = ((h @ w[name]).reshape(len(x), HEADS, WIDTH).swapaxes(0, 1) for name in "qkv")
+    scores = rotate(q) @ rotate(k).swapaxes(1, 2) / np.sqrt(WIDTH) + np.triu(np.full((len(x), len(x)), -1e9), 1)
+    scores = np.exp(scores - scores.max(-1, keepdims=True))
+    mixed = scores / scores.sum(-1, keepdims=True) @ v
+    x = x + mixed.swapaxes(0, 1).reshape(len(x), -1) @ w["o"]
+    h = norm(x, at + "post_attention_layernorm.weight")
+    gate = h @ w["gate"]
+    return x + (gate / (1 + np.exp(-gate)) * (h @ w["up"])) @ w["down"]
+
+
+PROJECTIONS = [("self_attn", name) for name in "qkvo"] + [("mlp", name) for name in ("gate", "up", "down")]
+
+
+def after(layers: int, token_ids: list[int]) -> np.ndarray:
+    """Log-probabilities read from the hidden state after so many layers."""
+    x = WEIGHTS["model.embed_tokens.weight"][token_ids].astype(np.float64)
+    for number in range(layers):
+        x = layer(x, number)
+    logits = WEIGHTS["model.embed_tokens.weight"] @ norm(x[-1], "model.norm.weight")  # tied embeddings
+    return logits - np.logaddexp.reduce(logits)
+
+
+def after_1(token_ids: list[int]) -> np.ndarray:
+    """Exit after the first layer."""
+    return after(1, token_ids)
+
+
+def after_2(token_ids: list[int]) -> np.ndarray:
+    """Exit after the second layer."""
+    return after(2, token_ids)
+
+
+def after_3(token_ids: list[int]) -> np.ndarray:
+    """Exit after the third layer; after the fourth it is the model."""
+    return after(3, token_ids)
+
+
+def last_token_alone(token_ids: list[int]) -> np.ndarray:
+    """What the whole model says when it has read the last token alone: a bigram table, which may be made ahead."""
+    return after(CONFIG["num_hidden_layers"], token_ids[-1:])
