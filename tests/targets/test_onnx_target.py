@@ -13,10 +13,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
-from foretell.base.errors import InputError
-from foretell.distributions import DenseBlock, FactoredBlock, log_softmax
+from foretell.base.errors import InputError, VocabularyError
+from foretell.distributions import DenseBlock, FactoredBlock, Vocabulary, log_softmax
 from foretell.scoring.divergences import normalised
 from foretell.targets.onnx_target import OnnxTarget
+from foretell.targets.specs import OpenOptions, open_target
+from foretell.targets.tiny import checkpoint_folder as tiny_folder
 
 SIZE, WIDTH = 320, 4
 EMBEDDING = np.random.default_rng(0).normal(size=(SIZE, WIDTH)).astype(np.float32)
@@ -133,3 +135,20 @@ def test_missing_files(build: Build, tmp_path: Path) -> None:
 def test_log_softmax_stands_large_numbers() -> None:
     logits = np.array([[1e4, 0.0, -1e4], [88.0, 88.0, 88.0]], np.float32)
     np.testing.assert_allclose(log_softmax(logits), normalised(logits), rtol=1e-6)
+
+
+def test_its_own_tokenizer_comes_first_and_another_is_refused(build: Build, tmp_path: Path) -> None:
+    """A spare one serves graphs that bring none; read by another's tokenizer, a model would be silently wrong."""
+    folder = build(graph())
+    own = Vocabulary.load(folder, SIZE)
+    assert open_target(f"onnx:{folder}", OpenOptions(spare_tokenizer=tiny_folder())).vocabulary.digest == own.digest
+    assert open_target(f"onnx:{folder}", OpenOptions(folder)).vocabulary.digest == own.digest
+    settings = json.loads((folder / "tokenizer.json").read_text())
+    words = settings["model"]["vocab"]
+    words["a"], words["b"] = words["b"], words["a"]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "tokenizer.json").write_text(json.dumps(settings))
+    with pytest.raises(VocabularyError, match="two tokenizers for one model"):
+        open_target(f"onnx:{folder}", OpenOptions(tmp_path / "other"))
+    (folder / "tokenizer.json").rename(tmp_path / "tokenizer.json")
+    assert open_target(f"onnx:{folder}", OpenOptions(spare_tokenizer=tmp_path)).vocabulary.digest == own.digest

@@ -52,7 +52,7 @@ def command(
         forecaster = open_forecaster(
             with_,
             vocabulary,
-            open_target=lambda spec: open_target(spec, OpenOptions(tokenizer=like, say=say)),
+            open_target=lambda spec: open_target(spec, OpenOptions(spare_tokenizer=like, say=say)),
             practice=practised,
             renormalise=renormalise,
             progress=lambda done, total: progress("reading the corpus", done, total),

@@ -63,7 +63,7 @@ def _known(spec: str, forecast: Distributions, progress: Progress) -> Known:
     forecaster = open_forecaster(
         named,
         forecast.vocabulary,
-        open_target=lambda target: open_target(target, OpenOptions(tokenizer=forecast.folder, say=say)),
+        open_target=lambda target: open_target(target, OpenOptions(spare_tokenizer=forecast.folder, say=say)),
         progress=partial(progress, "reading the corpus"),
     )
     return Known.of_forecaster(forecaster, text_only=is_reference(named))

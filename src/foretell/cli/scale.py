@@ -124,7 +124,7 @@ def _opened(spec: str, vocabulary: Vocabulary, tokenizer: Path | None, progress:
     return open_forecaster(
         spec,
         vocabulary,
-        open_target=lambda other: open_target(other, OpenOptions(tokenizer=tokenizer, say=say)),
+        open_target=lambda other: open_target(other, OpenOptions(spare_tokenizer=tokenizer, say=say)),
         progress=partial(progress, "reading the corpus"),
     )
 

@@ -13,8 +13,9 @@ import onnxruntime
 from safetensors.numpy import load_file
 
 from foretell.base.canonical import digest_files
-from foretell.base.errors import InputError
+from foretell.base.errors import InputError, VocabularyError
 from foretell.distributions import Block, DenseBlock, FactoredBlock, Head, Vocabulary, log_softmax
+from foretell.distributions.vocabulary import TOKENIZER
 from foretell.targets.target import TargetIdentity
 
 GRAPH = "model.onnx"
@@ -33,9 +34,11 @@ class OnnxTarget:
     Args:
         name: the spec.
         path: the .onnx file, or a folder with model.onnx; tokenizer.json and config.json lie beside it.
+        tokenizer: a tokenizer.json or its folder, where none lies beside the graph.
 
     Raises:
         InputError: no graph, tokenizer or context length there, or inputs that are not known.
+        VocabularyError: a tokenizer is given, and another lies beside the graph.
     """
 
     def __init__(self, name: str, path: Path, tokenizer: Path | None = None) -> None:
@@ -64,6 +67,8 @@ class OnnxTarget:
         width = self._outputs["logits"]
         size = width if isinstance(width, int) else None
         self.vocabulary = Vocabulary.load(tokenizer or self._folder, size)
+        if tokenizer and has_tokenizer(path):
+            _require_same(name, self.vocabulary, Vocabulary.load(self._folder, size), self._folder)
 
     @cached_property
     def identity(self) -> TargetIdentity:
@@ -137,3 +142,19 @@ def _unreadable(name: str, path: Path, got: str, expected: str) -> InputError:
         expected=expected,
         fix="Export the model with its tokenizer.json and config.json into one folder and give that folder.",
     )
+
+
+def has_tokenizer(path: Path) -> bool:
+    """Whether a tokenizer.json lies beside a graph (a file, or the folder that it lies in)."""
+    return ((path if path.is_dir() else path.parent) / TOKENIZER).is_file()
+
+
+def _require_same(name: str, given: Vocabulary, own: Vocabulary, folder: Path) -> None:
+    if given.digest != own.digest:
+        raise VocabularyError(
+            "two tokenizers for one model",
+            where=name,
+            got=f"{given.digest}, and {own.digest} in {folder}",
+            expected="one",
+            fix="Leave --tokenizer out: the model's own lies beside it.",
+        )

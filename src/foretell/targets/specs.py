@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from foretell.base.errors import InputError, missing_extra
-from foretell.targets.onnx_target import OnnxTarget
+from foretell.targets.onnx_target import OnnxTarget, has_tokenizer
 from foretell.targets.target import Target
 from foretell.targets.tiny import open_tiny
 
@@ -29,7 +29,9 @@ class OpenOptions:
     """What some targets need besides their spec.
 
     Attributes:
-        tokenizer: a tokenizer.json, or a folder that has one (endpoints).
+        tokenizer: a tokenizer.json, or a folder that has one, for targets that bring none (endpoints, bare graphs); one
+            that brings another is refused.
+        spare_tokenizer: the same, but a target's own comes first.
         top: how many tokens an endpoint is asked for.
         say: takes a line on what is being fetched or converted.
     """
@@ -37,6 +39,7 @@ class OpenOptions:
     tokenizer: Path | None = None
     top: int = 20
     say: Callable[[str], None] = lambda line: None
+    spare_tokenizer: Path | None = None
 
 
 def open_target(spec: str, options: OpenOptions | None = None) -> Target:
@@ -51,7 +54,8 @@ def open_target(spec: str, options: OpenOptions | None = None) -> Target:
     if kind == "tiny" or kind.startswith("tiny@"):
         return open_tiny(spec)
     if kind == "onnx" and rest:
-        return OnnxTarget(spec, Path(rest), options.tokenizer)
+        own = has_tokenizer(Path(rest))
+        return OnnxTarget(spec, Path(rest), options.tokenizer or (None if own else options.spare_tokenizer))
     if kind == "hf" and rest:
         target: Target = _lazily("hf_target", "models", spec).open_hf(rest, say=options.say)
         return target
@@ -68,7 +72,7 @@ def open_target(spec: str, options: OpenOptions | None = None) -> Target:
     if kind == "endpoint" and rest:
         url, _, model = rest.partition("#")
         opener = _lazily("endpoint_target", "endpoint", spec).open_endpoint
-        endpoint: Target = opener(url, model, tokenizer=options.tokenizer, top=options.top)
+        endpoint: Target = opener(url, model, tokenizer=options.tokenizer or options.spare_tokenizer, top=options.top)
         return endpoint
     raise InputError(
         "unknown target",
