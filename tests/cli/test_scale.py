@@ -43,7 +43,8 @@ def test_a_scale_in_words_json_and_pictures_and_again(place: Path, small_suite_f
     words = " ".join(first.output.split())
     assert "Noise floor: " in words
     assert "A tolerance of 1 nats lies between" in words
-    assert "no int8 copy: tiny@192 runs in onnxruntime" in words
+    assert "Not on this scale: siblings and twins" in words
+    assert "model:int8:tiny@192" in words
     rows = [line.split()[0] for line in first.output.splitlines() if line.strip()]
     assert rows.index("uniform") < rows.index("model:tiny@96") < rows.index("noise")
     record = json.loads((out / "scale.json").read_text())

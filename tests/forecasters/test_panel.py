@@ -9,6 +9,7 @@ import pytest
 
 from foretell.base.errors import InputError
 from foretell.distributions import DenseBlock, TokenizedPrompt, Vocabulary
+from foretell.forecasters import panel
 from foretell.forecasters.panel import own_rungs, text_references
 from foretell.forecasters.specs import build_table, is_reference, open_forecaster
 from foretell.targets.specs import open_target
@@ -59,8 +60,15 @@ def test_a_corpus_twice_is_refused(vocabulary: Vocabulary) -> None:
 
 def test_what_is_made_from_a_target_itself() -> None:
     specs, note = own_rungs("tiny")
-    assert specs == [f"model:tiny@{step}" for step in (96, 192, 384, 768, 1536)]
-    assert "no int8 copy" in note
-    assert own_rungs("tiny@96")[0] == []
+    assert specs == [*(f"model:tiny@{step}" for step in (96, 192, 384, 768, 1536)), "model:int8:tiny"]
+    assert note == "siblings and twins, unless named with --rung model:TARGET"
+    assert own_rungs("tiny@96")[0] == ["model:int8:tiny@96"]
     assert own_rungs("hf:models/x")[0] == ["model:int8:hf:models/x"]
     assert own_rungs("endpoint:http://127.0.0.1#m")[0] == []
+
+
+def test_an_int8_copy_needs_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(panel, "find_spec", lambda name: None)
+    specs, note = own_rungs("tiny@192")
+    assert specs == ["model:tiny@96"]
+    assert note.startswith("an int8 copy (pip install 'foretell[models]'), siblings")

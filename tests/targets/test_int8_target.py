@@ -50,5 +50,17 @@ def test_it_has_no_hidden_states_to_give(quantised: Target) -> None:
 
 
 def test_only_torch_targets_can_be_quantised() -> None:
-    with pytest.raises(InputError, match="int8:tiny: cannot be quantised"):
-        open_target("int8:tiny")
+    with pytest.raises(InputError, match="cannot be quantised"):
+        open_target(f"int8:onnx:{tiny.checkpoint_folder()}")
+
+
+def test_checkpoints_of_the_shipped_model_have_copies_too() -> None:
+    copy = open_target("int8:tiny@96")
+    ids = copy.encode("def f(x):")
+    (mine,), (theirs,) = (one.distributions([ids], [[len(ids) - 1]], "dense") for one in (copy, open_target("tiny@96")))
+    assert isinstance(mine, DenseBlock)
+    assert isinstance(theirs, DenseBlock)
+    kl_nats = float((np.exp(theirs.logprobs) * (theirs.logprobs - mine.logprobs)).sum())
+    assert 0 < kl_nats < 0.1
+    with pytest.raises(InputError, match="no such checkpoint"):
+        open_target("int8:tiny@95")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from foretell.base.errors import InputError
@@ -30,7 +31,7 @@ def default_corpora(target: str) -> tuple[str, ...]:
     >>> default_corpora("tiny@768"), default_corpora("smollm2")
     (('tiny',), ('stdlib',))
     """
-    return (TINY,) if _is_tiny(target) else (STDLIB,)
+    return (TINY,) if tiny.is_tiny(target) else (STDLIB,)
 
 
 def text_references(
@@ -85,22 +86,24 @@ def _name(order: int, corpus: str) -> str:
 def own_rungs(target: str) -> tuple[list[str], str]:
     """Forecasters that are made from a target itself: its earlier checkpoints, its int8 copy; and what is left out.
 
+    An int8 copy is made by torch, and left out where the extra `models` is not installed.
+
     Returns:
         Specs from the farthest to the nearest, and a sentence on what there is not.
 
-    >>> own_rungs("tiny@768")[0]
+    >>> own_rungs("tiny@768")[0][:3]
     ['model:tiny@96', 'model:tiny@192', 'model:tiny@384']
-    >>> own_rungs("smollm2")[0]
-    ['model:int8:smollm2']
     """
-    if _is_tiny(target):
-        last = int(target.partition("@")[2] or tiny.steps()[-1])
+    specs, missing = [], "siblings and twins"
+    if tiny.is_tiny(target):
+        last = tiny.step_of(target) or tiny.steps()[-1]
         specs = [f"model:tiny@{step}" for step in tiny.steps() if step < last]
-        return specs, f"no int8 copy: {target} runs in onnxruntime, and int8:TARGET quantises what torch runs"
-    if target.partition(":")[0] in _QUANTISABLE:
-        return [f"model:int8:{target}"], "checkpoints, siblings and twins, unless named with --rung model:TARGET"
-    return [], "checkpoints, copies and siblings of this target, unless named with --rung model:TARGET"
-
-
-def _is_tiny(target: str) -> bool:
-    return target == TINY or target.startswith(f"{TINY}@")
+    else:
+        missing = f"checkpoints, {missing}"
+    if not tiny.is_tiny(target) and target.partition(":")[0] not in _QUANTISABLE:
+        missing = f"an int8 copy, {missing}"
+    elif find_spec("torch") is None:
+        missing = f"an int8 copy (pip install 'foretell[models]'), {missing}"
+    else:
+        specs.append(f"model:int8:{target}")
+    return specs, f"{missing}, unless named with --rung model:TARGET"

@@ -52,7 +52,7 @@ def cached_folder(name: str, build: Callable[[Path], dict[str, Any]]) -> Path:
     if not folder.is_dir():
         with storage_errors(cache):
             cache.mkdir(parents=True, exist_ok=True)
-            with _turn(cache / f".{name}.lock"):
+            with turn(cache / f".{name}.lock"):
                 if not folder.is_dir():
                     _build(folder, build)
     manifest = read_manifest(folder, MODEL_SCHEMA)
@@ -85,8 +85,8 @@ def _flush(folder: Path) -> None:
 
 
 @contextmanager
-def _turn(lock: Path) -> Iterator[None]:
-    """Wait for the lock; the system gives it back even where its holder is killed."""
+def turn(lock: Path) -> Iterator[None]:
+    """Wait for a lock file; the system gives it back even where its holder is killed."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -14,6 +14,7 @@ from foretell.distributions import Block, DenseBlock, FactoredBlock, Head, log_s
 from foretell.targets.cache import Say, silent
 from foretell.targets.hf_folder import find_model, load_vocabulary, weights_digest
 from foretell.targets.target import TargetIdentity
+from foretell.targets.tiny import checkpoint_folder, step_of
 from foretell.targets.torch_head import HEAD_NATS, check_causal, final_hidden, head_error_nats, head_mismatch, read_head
 from foretell.targets.torch_loading import load_model, require_transformers
 
@@ -45,6 +46,18 @@ def open_hf(source: str, *, name: str | None = None, say: Say = silent) -> Torch
     return TorchTarget(folder, name=name, weights=weights_digest(folder))
 
 
+def open_shipped(spec: str) -> TorchTarget:
+    """`tiny` or `tiny@STEP` run by torch: the same weights as the ONNX graph computes with.
+
+    Raises:
+        MissingExtraError: the extra `models` is not installed.
+        InputError: no checkpoint of that step ships.
+    """
+    require_transformers(spec)
+    folder = checkpoint_folder(step_of(spec))
+    return TorchTarget(folder, name=spec, weights=weights_digest(folder), tokenizer=checkpoint_folder())
+
+
 class TorchTarget:
     """A causal language model in a folder, loaded as float32 on the CPU.
 
@@ -53,16 +66,19 @@ class TorchTarget:
         name: what it is called.
         weights: the digest that identifies it.
         dtype: what its numbers are; the computation is float32 always.
+        tokenizer: the folder of its tokenizer, where it is not the same.
     """
 
-    def __init__(self, folder: Path, *, name: str, weights: str, dtype: str = "float32") -> None:
+    def __init__(
+        self, folder: Path, *, name: str, weights: str, dtype: str = "float32", tokenizer: Path | None = None
+    ) -> None:
         torch, transformers = require_transformers(name)
         self.model = load_model(folder, name)
         self._head = read_head(self.model)
         config = self.model.config.get_text_config()
         self._inputs = int(self.model.get_input_embeddings().weight.shape[0])
         size = int(config.vocab_size) if self._head is None else len(self._head.weight)
-        self.vocabulary = load_vocabulary(folder, size)
+        self.vocabulary = load_vocabulary(tokenizer or folder, size)
         self.context = int(getattr(config, "max_position_embeddings", None) or _NO_LIMIT)
         self.batch_tokens = _BATCH_TOKENS
         engine = f"torch {torch.__version__}, transformers {transformers.__version__}"

@@ -23,7 +23,7 @@ def open_int8(name: str, base: Target) -> Int8Target:
             "cannot be quantised",
             where=name,
             got=f"a target that runs in {base.identity.engine}",
-            expected="an hf, gguf or smollm2 target",
+            expected="a tiny, hf, gguf or smollm2 target",
             fix="Write it as int8:smollm2, int8:hf:PATH or int8:gguf:FILE.",
         )
     return Int8Target(name, base)

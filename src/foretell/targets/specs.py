@@ -11,7 +11,7 @@ from typing import Any
 from foretell.base.errors import InputError, missing_extra
 from foretell.targets.onnx_target import OnnxTarget, has_tokenizer
 from foretell.targets.target import Target
-from foretell.targets.tiny import open_tiny
+from foretell.targets.tiny import is_tiny, open_tiny
 
 KINDS = {
     "tiny": "the shipped target; tiny@STEP is a checkpoint of its training",
@@ -19,7 +19,7 @@ KINDS = {
     "onnx:PATH": "an ONNX graph with its tokenizer.json and config.json",
     "hf:PATH_OR_NAME": "a Hugging Face model folder, or a name in its cache or hub",
     "gguf:FILE": "a GGUF file, dequantised to float32",
-    "int8:TARGET": "an hf, gguf or smollm2 target, dynamically quantised to 8 bits by torch",
+    "int8:TARGET": "a tiny, hf, gguf or smollm2 target, dynamically quantised to 8 bits by torch",
     "endpoint:URL#MODEL": "a server with OpenAI-compatible completions; llama.cpp and vLLM are known",
 }
 
@@ -51,7 +51,7 @@ def open_target(spec: str, options: OpenOptions | None = None) -> Target:
     """
     options = options or OpenOptions()
     kind, _, rest = spec.partition(":")
-    if kind == "tiny" or kind.startswith("tiny@"):
+    if is_tiny(spec):
         return open_tiny(spec)
     if kind == "onnx" and rest:
         own = has_tokenizer(Path(rest))
@@ -66,7 +66,7 @@ def open_target(spec: str, options: OpenOptions | None = None) -> Target:
         smollm2: Target = _lazily("smollm2", "models", spec).open_smollm2(say=options.say)
         return smollm2
     if kind == "int8" and rest:
-        base = open_target(rest, options)
+        base = _lazily("hf_target", "models", spec).open_shipped(rest) if is_tiny(rest) else open_target(rest, options)
         int8: Target = _lazily("int8_target", "models", spec).open_int8(spec, base)
         return int8
     if kind == "endpoint" and rest:

@@ -10,6 +10,7 @@ from typing import Any
 from foretell.base.errors import InputError
 from foretell.targets.onnx_target import OnnxTarget
 
+TINY = "tiny"
 SHIPPED = Path(__file__).parent / "shipped" / "tiny"
 _CHECKPOINT = re.compile(r"step-(\d+)")
 
@@ -54,9 +55,30 @@ def checkpoint_folder(step: int | None = None) -> Path:
 
 def open_tiny(spec: str) -> OnnxTarget:
     """The target of `tiny` or `tiny@STEP`."""
+    return OnnxTarget(spec, checkpoint_folder(step_of(spec)), checkpoint_folder())
+
+
+def is_tiny(spec: str) -> bool:
+    """Whether a spec names the shipped target or one of its checkpoints.
+
+    >>> is_tiny("tiny@768"), is_tiny("tinyllama")
+    (True, False)
+    """
+    return spec == TINY or spec.startswith(f"{TINY}@")
+
+
+def step_of(spec: str) -> int | None:
+    """The step that `tiny@STEP` names; None for `tiny`.
+
+    Raises:
+        InputError: it is no number.
+
+    >>> step_of("tiny@768")
+    768
+    """
     _, _, step = spec.partition("@")
     if step and not step.isdecimal():
         raise InputError(
             "bad target", where=spec, got=f"step {step!r}", expected="a number", fix="Write it as tiny@768."
         )
-    return OnnxTarget(spec, checkpoint_folder(int(step) if step else None), checkpoint_folder())
+    return int(step) if step else None

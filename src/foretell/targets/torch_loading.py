@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import warnings
 from collections.abc import Iterator
@@ -44,19 +45,34 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
+def _register_own(transformers: Any) -> None:
+    """Make our own architecture known to transformers, by its model_type, so that its folders need no code of theirs."""
+    own = importlib.import_module("foretell.targets.hash_gated_llama")
+    transformers.AutoConfig.register(own.HashGatedLlamaConfig.model_type, own.HashGatedLlamaConfig, exist_ok=True)
+    transformers.AutoModelForCausalLM.register(
+        own.HashGatedLlamaConfig, own.HashGatedLlamaForCausalLM, exist_ok=True
+    )
+
+
 def load_model(folder: Path, where: str, gguf_file: str | None = None) -> Any:
-    """A model in float32, for evaluation, with every weight read from the folder.
+    """A model in float32, for evaluation, with every weight read from the folder; no code from the folder is run.
 
     Raises:
-        InputError: transformers cannot read it.
+        InputError: transformers cannot read it, or its own code would make it another model.
         DamageError: weights are missing, or of another shape than the configuration says.
     """
     torch, transformers = require_transformers(where)
+    _register_own(transformers)
     options = {} if gguf_file is None else {"gguf_file": gguf_file}
     try:
         with quiet():
             model, report = transformers.AutoModelForCausalLM.from_pretrained(
-                str(folder), dtype=torch.float32, output_loading_info=True, local_files_only=True, **options
+                str(folder),
+                dtype=torch.float32,
+                output_loading_info=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                **options,
             )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise InputError(
@@ -66,6 +82,7 @@ def load_model(folder: Path, where: str, gguf_file: str | None = None) -> Any:
             expected="a causal language model in safetensors that this transformers knows, without code of its own",
             fix="Check the folder and the transformers version; quantised weights have to be saved as float first.",
         ) from error
+    _check_class(model, where)
     broken = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"], *report["error_msgs"]]))
     if broken:
         raise DamageError(
@@ -76,3 +93,20 @@ def load_model(folder: Path, where: str, gguf_file: str | None = None) -> Any:
             fix="Fetch or save the model again.",
         )
     return model.eval().requires_grad_(False)
+
+
+def _check_class(model: Any, where: str) -> None:
+    """Raise where the folder names code of its own for a class that transformers does not have under that name.
+
+    Many folders carry the code of an architecture that transformers has known since; then the names are the same.
+    """
+    asked = (getattr(model.config, "auto_map", None) or {}).get("AutoModelForCausalLM", "")
+    wanted = str(asked).rpartition(".")[2]
+    if wanted and wanted != type(model).__name__:
+        raise InputError(
+            "a model that needs code from its folder",
+            where=where,
+            got=f"auto_map asks for {wanted}; without the folder's code this is {type(model).__name__}",
+            expected="a model that is itself without code of its own; foretell never runs code from a model folder",
+            fix="Serve the model by the program that you trust with its code, and give it as endpoint:URL#MODEL.",
+        )

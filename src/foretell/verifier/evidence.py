@@ -141,22 +141,22 @@ class Evidence:
     def judge(self) -> str:
         """The score comes out again from truth and forecast, and so does the verdict."""
         entry = self.attempt.steps["judge"]
-        told = None
+        told = again = None
         if not self.attempt.failed:
             self._match("judge", SCORE)
             told = read_score(self._read(self.folder / SCORE), f"attempt {self.attempt.number}")
-            context = self.context()
-            again = score_attempt(self.attempt, self._truth, self._forecast, context)
+            again = score_attempt(self.attempt, self._truth, self._forecast, self.context())
             if difference := next(differences(told, again), None):
                 raise self._forged("a score that does not come out again", *difference)
-            if difference := next(claim_differences(told, again, context), None):
-                raise self._forged("claims that do not follow from the score", *difference)
         outcome = self.outcome(told)
         self._same(
             "a verdict that does not follow",
             [entry["decision"], entry["reasons"]],
             [outcome.decision, list(outcome.reasons)],
         )
+        wrong = claim_differences(told, again, self.context()) if told and again else iter(())
+        if difference := next(wrong, None):
+            raise self._forged("claims that do not follow from the score", *difference)
         return f"{outcome.decision}: " + "; ".join((*outcome.reasons, *beside(self.attempt, told)))
 
     def outcome(self, told: dict[str, Any] | None) -> Outcome:
