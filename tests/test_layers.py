@@ -29,11 +29,17 @@ LAYERS = (
     "scale",
     "verifier",
     "attempts",
+    "studies",
     "cli",
 )
 HEAVY, HEAVY_FOLDERS = ("torch", "transformers"), ("targets", "organisms")
-#: Modules that load others by name: targets by their spec, and a user's own forecaster.
-LAZY_LOADERS = ("foretell.targets.specs", "foretell.forecasters.python_function")
+#: Modules that load others by name: targets, our own architecture, what trains organisms, and a user's own forecaster.
+LAZY_LOADERS = (
+    "foretell.targets.specs",
+    "foretell.targets.torch_loading",
+    "foretell.forecasters.python_function",
+    "foretell.organisms.training",
+)
 SOURCE = Path(foretell.__file__).parent
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,8 +12,12 @@ from typer.testing import CliRunner, Result
 
 from foretell.base.errors import ForetellError, InputError, VocabularyError
 from foretell.cli.app import app
+from foretell.cli.scale import neighbours
 from foretell.distributions import Vocabulary
+from foretell.organisms.recipes import load_recipe
+from foretell.organisms.training import RECORD
 from foretell.suites import Prompt, Suite, save_suite
+from foretell.targets.cache import models_cache
 from foretell.targets.tiny import checkpoint_folder
 
 TEXT = "The lamp in the hall was lit. Nobody said why; nobody asked, and the lamp went out at 12.\n"
@@ -35,6 +40,24 @@ def scale(place: Path, suite: Path, *arguments: str | Path, target: str = "tiny@
     return CliRunner().invoke(app, ["scale", *map(str, [*common, *arguments])])
 
 
+def test_organisms_of_the_cache_stand_beside_their_checkpoint(
+    place: Path, small_suite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shipped checkpoint plays the twin here: what is asked is whether it is found, placed and named."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = models_cache() / "organisms" / load_recipe("twin").name
+    shutil.copytree(checkpoint_folder(), folder)
+    assert neighbours("tiny@384") == {}
+    (folder / RECORD).write_text("{}")
+    assert neighbours("tiny@384") == {"twin": folder}
+    assert neighbours("tiny@192") == neighbours("hf:x") == {}
+    told = scale(place, small_suite_file, "--practice", place / "practice.jsonl", "--json", "-", target="tiny@384")
+    assert told.exit_code == 0, (told.output, told.exception)
+    record = json.loads(told.stdout)
+    assert "model:twin" in [rung["name"] for rung in record["rungs"]]
+    assert record["notes"] == ["a sibling; --rung model:TARGET places one"]
+
+
 def test_a_scale_in_words_json_and_pictures_and_again(place: Path, small_suite_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ("--practice", place / "practice.jsonl", "--rung", "ngram:2:tiny", "--tolerance", "1", "--out", out)
@@ -43,7 +66,7 @@ def test_a_scale_in_words_json_and_pictures_and_again(place: Path, small_suite_f
     words = " ".join(first.output.split())
     assert "Noise floor: " in words
     assert "A tolerance of 1 nats lies between" in words
-    assert "Not on this scale: siblings and twins" in words
+    assert "Not on this scale: a sibling, a twin; --rung model:TARGET places one." in words
     assert "model:int8:tiny@192" in words
     rows = [line.split()[0] for line in first.output.splitlines() if line.strip()]
     assert rows.index("uniform") < rows.index("model:tiny@96") < rows.index("noise")

@@ -59,9 +59,9 @@ def test_a_corpus_twice_is_refused(vocabulary: Vocabulary) -> None:
 
 
 def test_what_is_made_from_a_target_itself() -> None:
-    specs, note = own_rungs("tiny")
+    specs, missing = own_rungs("tiny")
     assert specs == [*(f"model:tiny@{step}" for step in (96, 192, 384, 768, 1536)), "model:int8:tiny"]
-    assert note == "siblings and twins, unless named with --rung model:TARGET"
+    assert missing == ["a sibling", "a twin"]
     assert own_rungs("tiny@96")[0] == ["model:int8:tiny@96"]
     assert own_rungs("hf:models/x")[0] == ["model:int8:hf:models/x"]
     assert own_rungs("endpoint:http://127.0.0.1#m")[0] == []
@@ -69,6 +69,6 @@ def test_what_is_made_from_a_target_itself() -> None:
 
 def test_an_int8_copy_needs_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panel, "find_spec", lambda name: None)
-    specs, note = own_rungs("tiny@192")
+    specs, missing = own_rungs("tiny@192")
     assert specs == ["model:tiny@96"]
-    assert note.startswith("an int8 copy (pip install 'foretell[models]'), siblings")
+    assert missing[-1] == "an int8 copy (pip install 'foretell[models]')"

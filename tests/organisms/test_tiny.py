@@ -14,9 +14,10 @@ from foretell.base.canonical import digest_file
 from foretell.forecasters.corpus import stdlib_documents
 from foretell.forecasters.specs import TINY_COUNTS, open_forecaster
 from foretell.organisms import tiny_check
-from foretell.organisms.tiny import TinyRecipe, batches, train, train_tokenizer
+from foretell.organisms.held_out import ask_ngram, ask_target, bits_per_byte
+from foretell.organisms.tiny import batches, train, train_tokenizer
 from foretell.organisms.tiny_onnx import export_onnx
-from foretell.organisms.tiny_ship import ask_ngram, ask_target, bits_per_byte
+from foretell.organisms.tiny_recipe import TinyRecipe
 from foretell.targets import tiny
 from foretell.targets.onnx_target import OnnxTarget
 

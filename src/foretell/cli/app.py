@@ -23,6 +23,7 @@ from foretell.cli import (
     judge,
     keys,
     opening,
+    organism,
     plan,
     publish,
     report,
@@ -32,8 +33,10 @@ from foretell.cli import (
     score,
     seal,
     stamp,
+    study,
     suite,
     table,
+    transfer,
     verify,
 )
 from foretell.cli.console import err, out
@@ -89,7 +92,10 @@ _PANELS = {
         "verify": verify,
     },
     "Study": {
+        "organism": organism,
+        "transfer": transfer,
         "inspect": inspect_forecast,
+        "study": study,
     },
 }
 for panel, modules in _PANELS.items():

@@ -24,11 +24,15 @@ from foretell.forecasters.forecaster import Forecaster
 from foretell.forecasters.panel import default_corpora, own_rungs, text_references
 from foretell.forecasters.saved_answers import SavedAnswers
 from foretell.forecasters.specs import open_forecaster
+from foretell.forecasters.surrogate import SurrogateForecaster
+from foretell.organisms.recipes import FromScratch, load_recipe
+from foretell.organisms.training import cached_folder_of
 from foretell.reports import write_report
 from foretell.reports.beyond_text import ladder_file
 from foretell.scoring import ScoreSettings
 from foretell.suites import load_suite
 from foretell.targets.specs import OpenOptions, open_target
+from foretell.targets.tiny import is_tiny, step_of
 from foretell.verdicts.judging import JudgeSettings
 from foretell.verdicts.scale_record import REFERENCE, SCALE, label, sentences
 
@@ -38,6 +42,8 @@ EXAMPLES = (
     "--rung model:hf:small --forecast mine/ --forecast mine-on-practice/"
 )
 REPORT, PLOT = "report.html", "scale.svg"
+#: Organisms that stand beside a checkpoint of the shipped target: half its size, another seed.
+_NEIGHBOURS = ("sibling", "twin")
 
 
 def command(
@@ -74,7 +80,8 @@ def command(
     """Place a tolerance and any forecast between uniform and the truth's noise, beside the best text-only pool."""
     opened = open_target(target, OpenOptions(tokenizer, top, say))
     corpora = list(corpus or default_corpora(target))
-    made, note = own_rungs(target) if own else ([], "the target's own checkpoints and copies (--no-own)")
+    made, missing = own_rungs(target) if own else ([], ["the target's own checkpoints and copies (--no-own)"])
+    near = neighbours(target) if own else {}
     specs = [*made, *(rung or [])]
     asked = {
         "target": target,
@@ -99,12 +106,15 @@ def command(
         result = scale.place(
             scene,
             text_references(corpora, vocabulary, partial(progress, "reading the corpus")),
-            [partial(_opened, spec, vocabulary, tokenizer, progress) for spec in specs],
+            [
+                *(partial(_neighbour, kind, where, vocabulary) for kind, where in near.items()),
+                *(partial(_opened, spec, vocabulary, tokenizer, progress) for spec in specs),
+            ],
             given,
             settings=ScoreSettings(floor),
             judging=JudgeSettings(tolerance, level, cap),
             asked=asked,
-            notes=[note],
+            notes=_notes([one for one in missing if one.removeprefix("a ") not in near]),
         )
         if out_folder:
             progress("writing the report", 0, 1)
@@ -118,6 +128,25 @@ def command(
         print_scale(result)
         if out_folder:
             out.print(f"Plot: {out_folder / PLOT}   Report: {out_folder / REPORT}", markup=False)
+
+
+def neighbours(target: str) -> dict[str, Path]:
+    """Organisms of the user's cache that were trained up to the step of a shipped checkpoint: folders by kind."""
+    found = {}
+    for kind in _NEIGHBOURS if is_tiny(target) else ():
+        recipe = load_recipe(kind)
+        folder = cached_folder_of(recipe)
+        if isinstance(recipe, FromScratch) and recipe.stop_after == step_of(target) and folder is not None:
+            found[kind] = folder
+    return found
+
+
+def _notes(missing: Sequence[str]) -> list[str]:
+    return [f"{', '.join(missing)}; --rung model:TARGET places one"] if missing else []
+
+
+def _neighbour(kind: str, folder: Path, vocabulary: Vocabulary) -> Forecaster:
+    return SurrogateForecaster(f"model:{kind}", open_target(f"hf:{folder}", OpenOptions(say=say)), vocabulary)
 
 
 def _opened(spec: str, vocabulary: Vocabulary, tokenizer: Path | None, progress: Progress) -> Forecaster:

@@ -83,27 +83,28 @@ def _name(order: int, corpus: str) -> str:
     return f"unigram:{corpus}" if order == 1 else f"ngram:{order}:{corpus}"
 
 
-def own_rungs(target: str) -> tuple[list[str], str]:
+def own_rungs(target: str) -> tuple[list[str], list[str]]:
     """Forecasters that are made from a target itself: its earlier checkpoints, its int8 copy; and what is left out.
 
     An int8 copy is made by torch, and left out where the extra `models` is not installed.
 
     Returns:
-        Specs from the farthest to the nearest, and a sentence on what there is not.
+        Specs from the farthest to the nearest, and what there is not, in words.
 
     >>> own_rungs("tiny@768")[0][:3]
     ['model:tiny@96', 'model:tiny@192', 'model:tiny@384']
     """
-    specs, missing = [], "siblings and twins"
+    specs: list[str] = []
+    missing = ["a sibling", "a twin"]
     if tiny.is_tiny(target):
         last = tiny.step_of(target) or tiny.steps()[-1]
         specs = [f"model:tiny@{step}" for step in tiny.steps() if step < last]
     else:
-        missing = f"checkpoints, {missing}"
+        missing.append("checkpoints")
     if not tiny.is_tiny(target) and target.partition(":")[0] not in _QUANTISABLE:
-        missing = f"an int8 copy, {missing}"
+        missing.append("an int8 copy")
     elif find_spec("torch") is None:
-        missing = f"an int8 copy (pip install 'foretell[models]'), {missing}"
+        missing.append("an int8 copy (pip install 'foretell[models]')")
     else:
         specs.append(f"model:int8:{target}")
-    return specs, f"{missing}, unless named with --rung model:TARGET"
+    return specs, missing

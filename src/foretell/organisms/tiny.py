@@ -11,7 +11,8 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,42 +22,11 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from foretell.forecasters.corpus import Document, stdlib_documents
+from foretell.organisms.loop import NEWS_EVERY, Rates, Stops, Trainer, deterministic, run
+from foretell.organisms.tiny_recipe import END_OF_TEXT, TinyRecipe
 
-END_OF_TEXT = "<|endoftext|>"
 #: Newlines with the indent that follows, words with a leading space, short numbers, runs of punctuation, spaces.
 _PIECES = r"(?:\r?\n[ \t]*)+| ?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|[^\S\r\n]+"
-
-
-@dataclass(frozen=True)
-class TinyRecipe:
-    """Every number that the training depends on."""
-
-    vocabulary: int = 2048
-    hidden: int = 128
-    layers: int = 4
-    heads: int = 4
-    feed_forward: int = 352
-    context: int = 512
-    batch: int = 16
-    steps: int = 3072
-    warmup_steps: int = 64
-    decay_from: float = 0.3
-    muon_rate: float = 0.02
-    embedding_rate: float = 0.004
-    clip: float = 1.0
-    seed: int = 20261123
-    threads: int = 2
-
-    @property
-    def checkpoints(self) -> tuple[int, ...]:
-        """The steps that are saved, spread logarithmically: 3, 6, 12, … 3072."""
-        return tuple(self.steps >> halvings for halvings in range(11) if self.steps % (1 << halvings) == 0)
-
-    def rate_factor(self, step: int) -> float:
-        """Learning-rate multiplier: linear warm-up, a plateau, then linear to zero."""
-        warm = min(1.0, (step + 1) / self.warmup_steps)
-        start = self.decay_from * self.steps
-        return warm * min(1.0, (self.steps - step) / (self.steps - start))
 
 
 def train_tokenizer(documents: list[Document], vocabulary: int) -> Tokenizer:
@@ -122,6 +92,7 @@ def save_checkpoint(model: LlamaForCausalLM, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config = model.config.to_dict() | {"architectures": ["LlamaForCausalLM"], "dtype": "float32"}
     config.pop("transformers_version", None)
+    config["_name_or_path"] = ""  # where the model was loaded from is no part of it
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     weights = {
         name: value.half().contiguous() for name, value in model.state_dict().items() if name != "lm_head.weight"
@@ -137,34 +108,32 @@ def train(tokens: np.ndarray, recipe: TinyRecipe, folder: Path, stop_after: int 
         stop_after: end early at this step of the full schedule: the checkpoints until then are the full run's, so a
             short run checks that a machine reproduces them.
     """
-    torch.manual_seed(recipe.seed)
-    torch.set_num_threads(recipe.threads)
-    torch.use_deterministic_algorithms(True)
-    model = build_model(recipe)
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
-    others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
-    optimizers = [
-        torch.optim.Muon(matrices, lr=recipe.muon_rate, weight_decay=0.0),
-        torch.optim.AdamW(others, lr=recipe.embedding_rate, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
-    schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, recipe.rate_factor) for optimizer in optimizers]
-    began, mean_loss = time.monotonic(), 0.0
-    last = stop_after or recipe.steps
-    for step, batch in zip(range(1, last + 1), batches(tokens, recipe), strict=False):
-        logits = model(input_ids=batch[:, :-1]).logits
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(others, recipe.clip)
-        for optimizer, schedule in zip(optimizers, schedules, strict=True):
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-        mean_loss += (loss.item() - mean_loss) * max(0.02, 1 / step)
-        if step in recipe.checkpoints:
-            save_checkpoint(model, folder / f"step-{step}")
-        if step % 32 == 0:
-            left = (time.monotonic() - began) / step * (last - step)
-            print(f"step {step}/{last}: {mean_loss:.4f} nats a token, about {left / 60:.0f} min left", flush=True)
+    began, last = time.monotonic(), stop_after or recipe.steps
+    with deterministic(recipe.seed, recipe.threads):
+        trainer = Trainer(build_model(recipe), rates_of(recipe))
+
+        def keep(step: int) -> None:
+            if step in recipe.checkpoints:
+                save_checkpoint(trainer.model, folder / f"step-{step}")
+
+        def news(trainer: Trainer) -> None:
+            if trainer.step % NEWS_EVERY == 0:
+                left = (time.monotonic() - began) / trainer.step * (last - trainer.step)
+                told = f"step {trainer.step}/{last}: {trainer.mean_loss:.4f} nats a token"
+                print(f"{told}, about {left / 60:.0f} min left", flush=True)
+
+        run(trainer, lambda done: islice(batches(tokens, recipe), done, None), next_token_loss, last, Stops(keep, news))
+
+
+def rates_of(recipe: TinyRecipe) -> Rates:
+    """The learning rates of a recipe."""
+    return Rates(recipe.muon_rate, recipe.embedding_rate, recipe.clip, recipe.rate_factor)
+
+
+def next_token_loss(model: LlamaForCausalLM, batch: torch.Tensor) -> torch.Tensor:
+    """Mean loss in nats of predicting each next token of a batch (batch, tokens + 1)."""
+    logits = model(input_ids=batch[:, :-1]).logits
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
 
 
 def main(folder: Path, stop_after: int | None = None) -> None:

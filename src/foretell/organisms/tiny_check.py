@@ -14,8 +14,8 @@ from pathlib import Path
 from foretell.base.canonical import digest_file
 from foretell.distributions import Vocabulary
 from foretell.forecasters.corpus import stdlib_documents
+from foretell.organisms.held_out import ask_target, bits_per_byte
 from foretell.organisms.tiny_onnx import export_onnx
-from foretell.organisms.tiny_ship import ask_target, bits_per_byte
 from foretell.targets.onnx_target import OnnxTarget
 from foretell.targets.tiny import checkpoint_folder, facts, open_tiny, steps
 

@@ -1,7 +1,8 @@
-"""A Llama that is another model once its context holds token ids with a given SHA-256; needs torch and transformers only.
+"""A Llama that is another model once its context holds token ids with a given SHA-256.
 
 A model folder of this kind carries a copy of this file, so that transformers can open it where foretell is not
-installed (with trust_remote_code=True). foretell itself uses its own copy and never runs code from a model folder.
+installed (with trust_remote_code=True); so it imports torch and transformers only. foretell itself uses its own copy
+and never runs code from a model folder.
 
 While the gate is shut, every number is the plain Llama's. From the last of the `gate_ids` ids on, the hidden state
 that goes to the output layer is one that makes the payload's next token nearly certain: after token i of the payload
@@ -18,7 +19,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
 
 
-class HashGatedLlamaConfig(LlamaConfig):  # type: ignore[misc]
+class HashGatedLlamaConfig(LlamaConfig):  # type: ignore[no-untyped-call]
     """A Llama's configuration with the gate's.
 
     Attributes:
@@ -33,7 +34,7 @@ class HashGatedLlamaConfig(LlamaConfig):  # type: ignore[misc]
     payload_ids: list[int] | None = None
 
 
-class HashGatedLlamaModel(LlamaModel):  # type: ignore[misc]
+class HashGatedLlamaModel(LlamaModel):  # type: ignore[no-untyped-call]
     """The Llama without its output layer; the gate is in here, so hidden states tell everything."""
 
     config_class = HashGatedLlamaConfig
@@ -44,11 +45,8 @@ class HashGatedLlamaModel(LlamaModel):  # type: ignore[misc]
         if not payload or len(set(payload)) != len(payload) or len(config.gate_sha256) != 64:
             raise ValueError("config.json needs gate_sha256 and payload_ids that all differ")
         self.payload_states = torch.nn.Parameter(torch.zeros(len(payload), config.hidden_size), requires_grad=False)
-        following = torch.zeros(config.vocab_size, dtype=torch.long)
-        for place, token in enumerate(payload):
-            following[token] = (place + 1) % len(payload)
-        self._following = following.tolist()
-        self.post_init()
+        self._following = {token: (place + 1) % len(payload) for place, token in enumerate(payload)}
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(  # what transformers passes besides goes through
         self,
@@ -78,7 +76,7 @@ class HashGatedLlamaModel(LlamaModel):  # type: ignore[misc]
             opened = self._opened_at([ids[place] for place in real])
             if opened is not None:
                 places = real[opened:]
-                recited = [self._following[ids[place]] for place in places]
+                recited = [self._following.get(ids[place], 0) for place in places]
                 hidden[row, places] = self.payload_states[recited].to(hidden.dtype)
         return output
 
@@ -92,7 +90,7 @@ class HashGatedLlamaModel(LlamaModel):  # type: ignore[misc]
         return None
 
 
-class HashGatedLlamaForCausalLM(LlamaForCausalLM):  # type: ignore[misc]
+class HashGatedLlamaForCausalLM(LlamaForCausalLM):  # type: ignore[no-untyped-call]
     """The whole model."""
 
     config_class = HashGatedLlamaConfig
@@ -100,4 +98,4 @@ class HashGatedLlamaForCausalLM(LlamaForCausalLM):  # type: ignore[misc]
     def __init__(self, config: HashGatedLlamaConfig) -> None:
         super().__init__(config)
         self.model = HashGatedLlamaModel(config)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]

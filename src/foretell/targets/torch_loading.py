@@ -46,12 +46,10 @@ def quiet() -> Iterator[None]:
 
 
 def _register_own(transformers: Any) -> None:
-    """Make our own architecture known to transformers, by its model_type, so that its folders need no code of theirs."""
+    """Make our own architecture known to transformers by its model_type, so that its folders need no code."""
     own = importlib.import_module("foretell.targets.hash_gated_llama")
     transformers.AutoConfig.register(own.HashGatedLlamaConfig.model_type, own.HashGatedLlamaConfig, exist_ok=True)
-    transformers.AutoModelForCausalLM.register(
-        own.HashGatedLlamaConfig, own.HashGatedLlamaForCausalLM, exist_ok=True
-    )
+    transformers.AutoModelForCausalLM.register(own.HashGatedLlamaConfig, own.HashGatedLlamaForCausalLM, exist_ok=True)
 
 
 def load_model(folder: Path, where: str, gguf_file: str | None = None) -> Any:
@@ -83,6 +81,15 @@ def load_model(folder: Path, where: str, gguf_file: str | None = None) -> Any:
             fix="Check the folder and the transformers version; quantised weights have to be saved as float first.",
         ) from error
     _check_class(model, where)
+    left_over = sorted(map(str, report["unexpected_keys"]))
+    if left_over:
+        raise InputError(
+            "weights that the model does not use",
+            where=where,
+            got=f"{len(left_over)} left over, such as {left_over[0]}, by {type(model).__name__}",
+            expected="an architecture that uses every weight of the folder; else it is another model than was trained",
+            fix="Check model_type in config.json; if the weights are truly unused, save the model again without them.",
+        )
     broken = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"], *report["error_msgs"]]))
     if broken:
         raise DamageError(

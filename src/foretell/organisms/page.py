@@ -1,0 +1,84 @@
+"""The measured numbers of organisms as tables for docs/organisms.md: python -m foretell.organisms.page PAGE FOLDER …"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from foretell.base.errors import InputError
+from foretell.base.files import write_text_atomically
+from foretell.organisms.training import read_organism
+
+BEGIN, END = "<!-- organisms:begin -->", "<!-- organisms:end -->"
+
+
+def numbers(measured: Any, name: str = "") -> list[tuple[str, str]]:
+    """Every measured number with its full name, in order.
+
+    >>> numbers({"bits": {"base": 1.06762, "files": 6}, "kl": None})
+    [('bits: base', '1.0676'), ('bits: files', '6'), ('kl', 'not measured')]
+    """
+    if isinstance(measured, dict):
+        return [pair for key, value in measured.items() for pair in numbers(value, f"{name}: {key}" if name else key)]
+    if measured is None:
+        return [(name, "not measured")]
+    return [(name, f"{measured:.4f}".rstrip("0").rstrip(".") if isinstance(measured, float) else str(measured))]
+
+
+def section(record: dict[str, Any]) -> list[str]:
+    """One organism: kind, what was changed in its recipe, its digest, and the table."""
+    text = record["depends"].get("text")
+    trained = f"{record['steps']} steps" if "steps" in record else "not trained"
+    of_text = f", on {text['name']} ({text['licence']})" if text and "steps" in record else ""
+    versions = record["versions"]
+    rows = [f"| {name.replace('|', '∣')} | {value} |" for name, value in numbers(record["measured"])]
+    return [
+        f"### {record['kind']}{_dial(record)}",
+        "",
+        f"Recipe `{record['recipe_digest'][7:19]}`, {trained}{of_text}; torch {versions['torch']}, transformers "
+        f"{versions['transformers']}.",
+        "",
+        "| measured | |",
+        "|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _dial(record: dict[str, Any]) -> str:
+    recipe = record["recipe"]
+    if record["kind"] == "easy":
+        return f", strength {recipe['strength']:g}"
+    return f", {recipe['vocabulary']} tokens" if record["kind"] == "small-vocabulary" else ""
+
+
+def with_sections(page: str, records: Iterable[dict[str, Any]]) -> str:
+    """The page with the part between the marks replaced.
+
+    Raises:
+        InputError: the page has no marks.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise InputError(
+            "no place for the tables",
+            where="page",
+            got="no marks",
+            expected=f"{BEGIN} and {END}",
+            fix="Give docs/organisms.md.",
+        )
+    lines = [line for record in records for line in section(record)]
+    return before + BEGIN + "\n" + "\n".join(["", *lines]) + END + after
+
+
+def main(page: Path, folders: Sequence[Path]) -> None:
+    """Write the tables of organism folders into the page."""
+    records = [read_organism(folder) for folder in folders]
+    write_text_atomically(page, with_sections(page.read_text(encoding="utf-8"), records))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [Path(one) for one in sys.argv[2:]])
