@@ -16,7 +16,7 @@ from foretell.evaluation import collect
 from foretell.forecasters.program_folder import load_program
 from foretell.suites import Suite
 from foretell.verifier import verify
-from foretell.verifier.record import ORDER
+from foretell.verifier.statements import ORDER
 from tests.attempts.playing import TINY, Game, new_game
 
 Take = Callable[[Game], object]

@@ -21,7 +21,8 @@ from foretell.base.files import remove_partial_files, storage_errors, write_atom
 from foretell.ledger import Ledger, SecretKey, Statement, sign_statement
 from foretell.verdicts.charter import Charter
 from foretell.verifier.layout import LOG, attempt_folder
-from foretell.verifier.record import Attempt, Record, predicate_type, replay
+from foretell.verifier.record import Attempt, Record, replay
+from foretell.verifier.statements import predicate_type
 
 
 @dataclass

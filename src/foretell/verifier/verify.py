@@ -29,8 +29,9 @@ from foretell.ledger import (
 from foretell.verifier.evidence import Evidence
 from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, cards_file, timestamp_file
-from foretell.verifier.record import ORDER, Record, replay
+from foretell.verifier.record import Record, replay
 from foretell.verifier.single import check_single
+from foretell.verifier.statements import ORDER
 
 #: By how much the clocks of a signer and of a timestamp authority may differ; authorities round to seconds too.
 _SKEW = timedelta(minutes=1)
