@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ from foretell.base.canonical import digest_bytes, digest_value
 from foretell.base.errors import InputError, OrderError
 from foretell.ledger import Ledger, PublicKey, SecretKey
 from foretell.lineage import System, fallen
+from foretell.verdicts.evidence_files import Result
+from foretell.verdicts.policy import POLICY_FILE, Policy
+from foretell.verdicts.policy_decision import Decision, decide
+from foretell.verdicts.policy_evidence import evidence, record
 from foretell.verifier.layout import LOG
 from foretell.verifier.record import Record, replay
-from foretell.verifier.standing import world_of
+from foretell.verifier.standing import standings, world_of
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,10 @@ class _Writing:
     record: Record
     secret: SecretKey
 
-    def sign(self, step: str, subjects: Mapping[str, str], facts: Mapping[str, Any]) -> int:
-        return append(self.ledger, self.secret, step, self.record, subjects, facts)
+    def sign(
+        self, step: str, subjects: Mapping[str, str], facts: Mapping[str, Any], now: datetime | None = None
+    ) -> int:
+        return append(self.ledger, self.secret, step, self.record, subjects, facts, now)
 
 
 @contextmanager
@@ -138,24 +145,24 @@ def fix_ladder(root: Path, text: str, secret: SecretKey) -> int:
 
 
 def record_decision(
-    root: Path,
-    text: str,
-    outcome: str,
-    parts: Sequence[Mapping[str, Any]],
-    evidence: Mapping[str, str],
-    secret: SecretKey,
-) -> int:
-    """Sign what a policy came to: its text, what each part showed, and the digests of the files that were read.
+    root: Path, policy: Policy, results: Mapping[str, Result | None], secret: SecretKey
+) -> tuple[int, Decision]:
+    """Decide by a policy on the ledger as it is now, and sign what it came to: its text, what each part showed, and the
+    digests of the files that were read.
 
     Args:
-        text: of policy.toml.
-        parts: JSON objects, one a part.
-        evidence: file name → digest.
+        results: see `verdicts.policy_evidence.read_results`.
+
+    Returns:
+        The entry's index, and what was decided.
 
     Raises:
         OrderError: no charter yet, or the key is no evaluator's.
+        InputError: a bound on a value that is no number.
     """
     with _writing(root, "decision", secret) as writing:
-        subjects = {"policy.toml": digest_bytes(text.encode()), **evidence}
-        facts = {"text": text, "outcome": outcome, "parts": [dict(part) for part in parts]}
-        return writing.sign("decision", subjects, facts)
+        now = datetime.now(UTC)
+        decision = decide(policy, results, standings(writing.record), now)
+        subjects = {POLICY_FILE: digest_bytes(policy.text.encode()), **evidence(policy, results)}
+        facts = {"text": policy.text, "outcome": decision.outcome, "parts": [record(part) for part in decision.parts]}
+        return writing.sign("decision", subjects, facts, now), decision

@@ -25,6 +25,7 @@ from foretell.cli import (
     opening,
     organism,
     plan,
+    policy,
     publish,
     report,
     reveal,
@@ -90,6 +91,9 @@ _PANELS = {
         "publish": publish,
         "stamp": stamp,
         "verify": verify,
+    },
+    "Govern": {
+        "policy": policy,
     },
     "Study": {
         "organism": organism,

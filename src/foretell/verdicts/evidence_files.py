@@ -220,7 +220,7 @@ def model_name(name: Any) -> str | None:
     >>> model_name("/home/me/models/tiny"), model_name("hf//home/me/tiny"), model_name("org/tiny"), model_name(None)
     ('tiny', 'tiny', 'org/tiny', None)
     """
-    if not isinstance(name, str) or not name or len(name) > _MOST_LETTERS:
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= _MOST_LETTERS:
         return None
     return re.split(r"[\\/]", name.rstrip("\\/"))[-1] or None if _ABSOLUTE.search(name) else name
 

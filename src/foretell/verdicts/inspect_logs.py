@@ -106,8 +106,8 @@ def _unfinished(where: str, got: str) -> InputError:
 
 def _score(results: Mapping[str, Any], scorer: str | None, where: str) -> dict[str, Any]:
     scores = results.get("scores")
-    if not isinstance(scores, list) or not all(isinstance(one, dict) for one in scores):
-        raise another_shape(where, "'scores'", scores, "a list of objects")
+    if not isinstance(scores, list) or not all(isinstance(one, dict) and _label(one).isprintable() for one in scores):
+        raise another_shape(where, "'scores'", scores, "a list of objects with names")
     found = [one for one in scores if scorer in (None, _label(one))]
     found = found or [one for one in scores if one.get("name") == scorer]
     if len(found) != 1:

@@ -102,4 +102,4 @@ def _partly(content: Mapping[str, Any], task: str, where: str) -> str | None:
     if config is not None and not isinstance(config, dict):
         raise another_shape(where, "'config'", config, "an object")
     limit = (config or {}).get("limit")
-    return f"with --limit {limit}" if limit is not None else None
+    return None if limit is None else f"with --limit {finite(limit, where, 'limit'):g}"

@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from foretell.lineage import Approval, Help, Strictness, World, fallen, objections
+from foretell.lineage import Approval, Help, Standing, Strictness, World, fallen, objections
 from foretell.verdicts.charter import Charter
 from foretell.verifier.record import Attempt, Entry, Record
 
+__all__ = [
+    "APPROVED",
+    "Standing",
+    "help_objections",
+    "help_of",
+    "standings",
+    "strictness_of",
+    "world_of",
+]
+
 APPROVED = "approved"
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A judged attempt as others may rely on it.
-
-    Attributes:
-        attempt: its number; title: of its charter.
-        target: identity of the model that was forecast: name, weights, tokenizer, engine, dtype.
-        decision: as it was signed: pass, fail, inconclusive or inadmissible; reasons: why.
-        judged, until: when, and when it expires as an approval (None: never).
-        fallen: why it no longer counts; empty where it stands.
-    """
-
-    attempt: int
-    title: str
-    charter: str
-    target: Mapping[str, Any]
-    decision: str
-    reasons: tuple[str, ...]
-    strictness: Strictness
-    helpers: tuple[str, ...]
-    judged: datetime
-    until: datetime | None
-    fallen: tuple[str, ...]
-
-    @property
-    def stands(self) -> bool:
-        """Whether nothing has taken it back."""
-        return not self.fallen
 
 
 def strictness_of(charter: Charter) -> Strictness:
@@ -60,9 +39,9 @@ def strictness_of(charter: Charter) -> Strictness:
     )
 
 
-def standings(record: Record) -> list[Standing]:
-    """Every judged attempt, as it stands at the end of the log."""
-    world = world_of(record)
+def standings(record: Record, before: int | None = None) -> list[Standing]:
+    """Every judged attempt, as it stands at the end of the log, or stood before an entry."""
+    world = world_of(record, before)
     lost = fallen(world)
     return [
         _standing(attempt, world.approvals[attempt.number], lost.get(attempt.number, ()))

@@ -26,6 +26,7 @@ from foretell.ledger import (
     open_checkpoint,
     tree_root,
 )
+from foretell.verifier.decisions import check_decision
 from foretell.verifier.evidence import Evidence
 from foretell.verifier.folders import check_folder
 from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, cards_file, timestamp_file
@@ -107,6 +108,8 @@ def verify(folder: Path, outside: Outside | None = None, progress: Progress = qu
     if all(check.holds for check in checks):
         record = state["record"]
         later = [*_outside_steps(folder, record, outside), *_attempt_steps(folder, record, published)]
+        made = record.notices["decision"]
+        later += [(f"decision {entry.index}", partial(check_decision, record, entry)) for entry in made]
         if not published:
             later.insert(0, ("files", partial(_check_ledger, folder, record)))
         for number, check in enumerate(_run(later), 1):
