@@ -39,9 +39,14 @@ def test_a_real_run_in_both_formats(name: str) -> None:
     result = read_inspect(REAL / name, "sums", "accuracy", "match")
     assert (result.value, result.what, result.model) == (3 / 5, "sums match accuracy", "mockllm/model")
     assert result.made is not None
-    assert result.made.replace(second=0) == datetime(2026, 11, 29, 5, 40, tzinfo=UTC)
+    assert result.made.replace(minute=0, second=0) == datetime(2026, 11, 29, 5, tzinfo=UTC)
     assert (result.partly, result.file, result.digest) == (None, name, digest_file(REAL / name))
     assert read_inspect(REAL / name, "sums", "accuracy", "includes").value == 4 / 5
+
+
+def test_a_real_run_of_the_shipped_model() -> None:
+    result = read_inspect(REAL / "inspect-tiny.eval", "beginnings", "accuracy")
+    assert (result.value, result.model, result.partly) == (3 / 6, "hf/tiny", None)
 
 
 def test_the_real_archive_is_in_zstandard() -> None:
