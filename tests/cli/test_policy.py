@@ -15,6 +15,7 @@ from foretell import attempts
 from foretell.base.canonical import digest_file
 from foretell.base.errors import ForetellError, InputError, OrderError
 from foretell.cli.app import app
+from foretell.ledger import SecretKey
 from foretell.verifier import verify
 from tests.attacks.forging import drafts, entry_of, write_log
 from tests.attempts.playing import Game, new_game
@@ -164,6 +165,40 @@ def test_show_finds_a_decision_that_does_not_follow(game: Game) -> None:
 def test_show_without_decisions(game: Game) -> None:
     shown = run("show", game.ledger)
     assert (shown.exit_code, shown.output) == (0, "no decision yet; next: foretell policy decide\n")
+
+
+def test_a_pass_of_the_teams_own_is_not_asked_for(game: Game) -> None:
+    """The team as an evaluator, in the same ledger: nobody signs what it says but the team."""
+    own = Game(game.folder, game.team, SecretKey.generate("friend"))
+    attempts.fix_charter(game.ledger, own.charter("open"), game.team)
+    error = refused("check", game.folder / "policy.toml", "--ledger", game.ledger)
+    assert error.what == "a ledger of several evaluators"
+    for party, code in ((game.evaluator, 0), (game.team, 11)):
+        party.write(game.folder / party.public.name)
+        who = game.folder / party.public.name / f"{party.public.name}.pub"
+        assert check(game, "--evaluator", who).exit_code == code
+    assert "whose verdicts are not asked for" in check(game, "--evaluator", who).output
+    assert decide(game).exit_code == 0
+    named = f"evaluators = ['{game.evaluator.public.verifier}']\nrule ="
+    (game.folder / "policy.toml").write_text((POLICY + TERMS.format(tolerance=7.0) + EXAM).replace("rule =", named))
+    assert check(game).exit_code == 0
+    assert "cannot read the public key" in str(refused("check", EXAMPLE, "--ledger", game.ledger, "--evaluator", "no"))
+
+
+def test_a_verdict_of_another_ledger_as_a_signed_statement(played: Game, game: Game) -> None:
+    """An entry of a log is a statement; who signed it is named in the policy."""
+    entries = sorted((played.ledger / "log" / "entries").iterdir())
+    shutil.copyfile(entries[5], game.folder / "runs" / "judged.json")
+    key, recipient = game.evaluator.public.text().split()
+    (game.folder / "policy.toml").write_text(
+        POLICY.split("[[parts]]")[0].replace('"forecast", "exam"', '"elsewhere"')
+        + "[[parts]]\nname = 'elsewhere'\nkind = 'statement'\nfile = 'runs/judged.json'\ntype = 'foretell:judge/1'\n"
+        + f"signer = {{ key = '{key}', recipient = '{recipient}' }}\npointer = '/decision'\ndate = '/time'\n"
+        + "equals = 'pass'\n"
+    )
+    shown = run("check", game.folder / "policy.toml")
+    assert shown.exit_code == 0
+    assert "'pass' (/decision, 20" in shown.output
 
 
 def test_what_is_refused(game: Game) -> None:

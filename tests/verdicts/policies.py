@@ -10,6 +10,7 @@ from foretell.verdicts.evidence_files import Result
 from foretell.verdicts.policy import Policy
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+JUDGE = "institute+01234567+AA+A"
 DIGEST = "sha256:" + "ab" * 32
 STRICT = Strictness("kl_nats", 0.5, 7.6, 1e-6, 0.95, 10, "blind", frozenset({"code", "facts"}))
 HEAD = 'schema = "foretell.policy/1"\ntitle = "t"\n'
@@ -44,6 +45,7 @@ def standing(attempt: int = 1, decision: str = "pass", **changes: Any) -> Standi
         "attempt": attempt,
         "title": "t",
         "charter": DIGEST,
+        "evaluator": JUDGE,
         "target": {"name": "tiny", "weights": DIGEST},
         "decision": decision,
         "reasons": ("0.4 is within 0.5",),

@@ -40,6 +40,7 @@ def test_the_template_with_everything_switched_on() -> None:
     assert lines[start] != on[start]
     assert [part.kind for part in policy.parts] == ["verdict", "lm-eval", "inspect", "json", "statement"]
     assert policy.expires is not None
+    assert policy.evaluators == ["institute+01234567+AAAA"]
 
 
 def test_the_text_is_kept() -> None:
@@ -57,6 +58,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (HEAD + 'evaluators = ["institute"]\n' + RULE + EXAM, "evaluators.0: a policy that is wrong: got 'institute'"),
         ("", r"policy\.toml: schema: a policy that is wrong: got nothing, expected a value"),
         (HEAD + EXAM, "rule: a policy that is wrong: got nothing, expected a value"),
         (HEAD.replace("/1", "/2") + RULE + EXAM, "schema: a policy that is wrong"),

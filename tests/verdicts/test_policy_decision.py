@@ -15,17 +15,19 @@ from foretell.lineage import Standing
 from foretell.verdicts.evidence_files import Result
 from foretell.verdicts.policy_decision import Shown, decide
 
-from .policies import ASKED, AUDIT, DIGEST, EXAM, FORECAST, HEAD, NOW, STRICT, policy, result, standing
+from .policies import ASKED, AUDIT, DIGEST, EXAM, FORECAST, HEAD, JUDGE, NOW, STRICT, policy, result, standing
+
+JUDGES = {JUDGE}
 
 
 def exam(lines: str, found: Result | None) -> Shown:
     """The one part of a policy about an exam."""
-    return decide(policy('{all=["exam"]}', EXAM + lines), {"exam": found}, None, NOW).parts[0]
+    return decide(policy('{all=["exam"]}', EXAM + lines), {"exam": found}, None, JUDGES, NOW).parts[0]
 
 
 def forecast(lines: str, *found: Standing) -> Shown:
     """The one part of a policy about a forecast."""
-    return decide(policy('{all=["forecast"]}', FORECAST + lines), {}, found, NOW).parts[0]
+    return decide(policy('{all=["forecast"]}', FORECAST + lines), {}, found, JUDGES, NOW).parts[0]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_no_file() -> None:
 @pytest.mark.parametrize("lines", ["", ASKED, f'target = "{DIGEST}"', 'track = "blind"', 'slices = ["code"]'])
 def test_a_pass_that_stands(lines: str) -> None:
     own = FORECAST.replace('target = "tiny"\n', "") if "target" in lines else FORECAST
-    shown = decide(policy('{all=["forecast"]}', own + lines), {}, [standing()], NOW).parts[0]
+    shown = decide(policy('{all=["forecast"]}', own + lines), {}, [standing()], JUDGES, NOW).parts[0]
     assert (shown.state, shown.attempt) == ("met", 1)
     assert shown.said == "attempt 1, 2026-05-22: pass (0.4 is within 0.5)"
 
@@ -184,7 +186,18 @@ def test_verdicts_on_others_are_none() -> None:
     other = standing(target={"name": "other", "weights": "sha256:00"})
     assert forecast("", other).said == "there is no verdict on tiny"
     assert forecast("", standing(target={})).state == "missing"
-    assert decide(policy('{all=["forecast"]}', FORECAST), {}, None, NOW).parts[0].said == "there is no ledger"
+    assert decide(policy('{all=["forecast"]}', FORECAST), {}, None, JUDGES, NOW).parts[0].said == "there is no ledger"
+
+
+def test_a_verdict_of_somebody_whom_nobody_asked() -> None:
+    """Anybody may sign charters into a ledger, and judge what they like."""
+    own = standing(evaluator="team+89abcdef+BBBB")
+    assert forecast("", own).said == (
+        "attempt 1 does not count: it was judged by team+89abcdef, whose verdicts are not asked for"
+    )
+    assert forecast("", standing(1), replace(own, attempt=2, decision="fail")).attempt == 1
+    head = HEAD + 'evaluators = ["team+89abcdef+BBBB"]\n'
+    assert decide(policy('{all=["forecast"]}', FORECAST, head=head), {}, [own], JUDGES, NOW).outcome == "met"
 
 
 def test_at_most_three_verdicts_are_told() -> None:
@@ -197,20 +210,20 @@ PARTS = (FORECAST, EXAM + "at_least = 0.5\n", AUDIT + 'equals = "pass"\n')
 
 
 def test_a_whole_policy() -> None:
-    made = decide(policy(RULE, *PARTS), {"exam": result(0.9), "audit": None}, [standing()], NOW)
+    made = decide(policy(RULE, *PARTS), {"exam": result(0.9), "audit": None}, [standing()], JUDGES, NOW)
     assert (made.outcome, made.wanting) == ("met", ())
     assert made.sentence == "met; missing, and not needed for that: audit"
-    made = decide(policy(RULE, *PARTS), {"exam": result(0.1), "audit": None}, [], NOW)
+    made = decide(policy(RULE, *PARTS), {"exam": result(0.1), "audit": None}, [], JUDGES, NOW)
     assert (made.outcome, made.wanting) == ("undecided", ("forecast", "audit"))
     assert made.sentence == "undecided, and hangs on what is missing: forecast, audit"
-    made = decide(policy(RULE, *PARTS), {"exam": result(0.9), "audit": None}, [standing(decision="fail")], NOW)
+    made = decide(policy(RULE, *PARTS), {"exam": result(0.9), "audit": None}, [standing(decision="fail")], JUDGES, NOW)
     assert made.sentence == "not met; missing, and not needed for that: audit"
 
 
 def test_nothing_follows_from_a_policy_that_has_expired() -> None:
     head = HEAD + "expires = 2026-05-31T00:00:00Z\n"
-    made = decide(policy('{all=["forecast"]}', FORECAST, head=head), {}, [standing()], NOW)
+    made = decide(policy('{all=["forecast"]}', FORECAST, head=head), {}, [standing()], JUDGES, NOW)
     assert (made.outcome, made.expired, made.parts[0].state) == ("undecided", True, "met")
     assert made.sentence == "undecided: the policy has expired"
     head = HEAD + "expires = 2026-06-01T12:00:00Z\n"
-    assert decide(policy('{all=["forecast"]}', FORECAST, head=head), {}, [standing()], NOW).outcome == "met"
+    assert decide(policy('{all=["forecast"]}', FORECAST, head=head), {}, [standing()], JUDGES, NOW).outcome == "met"

@@ -162,7 +162,7 @@ def record_decision(
     """
     with _writing(root, "decision", secret) as writing:
         now = datetime.now(UTC)
-        decision = decide(policy, results, standings(writing.record), now)
+        decision = decide(policy, results, standings(writing.record), {secret.public.verifier}, now)
         subjects = {POLICY_FILE: digest_bytes(policy.text.encode()), **evidence(policy, results)}
         facts = {"text": policy.text, "outcome": decision.outcome, "parts": [record(part) for part in decision.parts]}
         return writing.sign("decision", subjects, facts, now), decision

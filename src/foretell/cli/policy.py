@@ -13,7 +13,7 @@ from foretell.base.errors import ForetellError, InputError
 from foretell.base.files import write_text_atomically
 from foretell.cli.console import emit_json, out
 from foretell.cli.protocol import JsonOption, KeyOption, LedgerArgument
-from foretell.ledger import SecretKey
+from foretell.ledger import PublicKey, SecretKey
 from foretell.verdicts.policy import Policy
 from foretell.verdicts.policy_decision import Decision, decide
 from foretell.verdicts.policy_evidence import read_results, record
@@ -61,6 +61,9 @@ def check(
     ledger: Annotated[
         Path | None, typer.Option(help="The ledger, or a published folder, that has the verdicts.")
     ] = None,
+    evaluator: Annotated[
+        Path | None, typer.Option(help="Whose verdicts count, NAME.pub; by default the ledger's only evaluator's.")
+    ] = None,
     at: Annotated[
         str | None, typer.Option(help="The time to decide as of, such as 2030-01-31T12:00:00Z; now by default.")
     ] = None,
@@ -71,11 +74,12 @@ def check(
     Ends with 0 where it is met, 10 where it is not met, 11 where what is missing leaves it undecided.
     """
     read, time = Policy.read(policy), _time(at)
-    found = None
+    found, judges = None, frozenset[str]()
     if ledger is not None:
         log = attempts.status(ledger)
         found = standings(log, sum(entry.time <= time for entry in log.entries))
-    decision = decide(read, read_results(read, policy.parent), found, time)
+        judges = _judges(log, read, evaluator)
+    decision = decide(read, read_results(read, policy.parent), found, judges, time)
     _report(read, decision, json_to, {"at": time.isoformat()})
 
 
@@ -159,6 +163,39 @@ def _print_parts(parts: list[tuple[str, str, str]]) -> None:
     for name, state, said in parts:
         out.print(f"  {_MARKS[state]} ", end="")
         out.print(f"{name:<{names}}  {state:<{states}}  {said}", markup=False, soft_wrap=True)
+
+
+def _judges(log: Record, policy: Policy, evaluator: Path | None) -> frozenset[str]:
+    """Whose verdicts count where nobody signs.
+
+    Raises:
+        InputError: several evaluators have charters in the log, and none of them is named.
+    """
+    if evaluator is not None:
+        return frozenset({_public(evaluator).verifier})
+    there = {charter.evaluator.public().id: charter.evaluator.public().verifier for charter in log.charters.values()}
+    if len(there) > 1 and not policy.evaluators:
+        raise InputError(
+            "a ledger of several evaluators",
+            where="--ledger",
+            got=", ".join(sorted(there)),
+            expected="one whose verdicts count",
+            fix="Name one with --evaluator, or several as `evaluators` in the policy.",
+        )
+    return frozenset() if policy.evaluators else frozenset(there.values())
+
+
+def _public(path: Path) -> PublicKey:
+    try:
+        return PublicKey.parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "cannot read the public key",
+            where=str(path),
+            got=type(error).__name__,
+            expected="a file NAME.pub",
+            fix="Ask the evaluator for it.",
+        ) from error
 
 
 def _time(text: str | None) -> datetime:

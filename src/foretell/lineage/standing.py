@@ -16,6 +16,7 @@ class Standing:
 
     Attributes:
         attempt: its number; title: of its charter.
+        evaluator: who judged it (a C2SP verifier key): anybody may have charters in a ledger.
         target: identity of the model that was forecast: name, weights, tokenizer, engine, dtype.
         decision: as it was signed: pass, fail, inconclusive or inadmissible; reasons: why.
         judged, until: when, and when it expires as an approval (None: never).
@@ -25,6 +26,7 @@ class Standing:
     attempt: int
     title: str
     charter: str
+    evaluator: str
     target: Mapping[str, Any]
     decision: str
     reasons: tuple[str, ...]

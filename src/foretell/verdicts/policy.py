@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, PrivateAttr
+from pydantic import AwareDatetime, Field, PrivateAttr, StringConstraints
 
 from foretell.base.errors import InputError
 from foretell.base.toml_models import Form, Part, read_toml, validated
@@ -21,6 +21,8 @@ from foretell.verdicts.policy_rule import Rule
 #: What the signed text of a policy is called among the files that a decision is about.
 POLICY_FILE = "policy.toml"
 _MOST_PARTS = 1000
+#: Name, hash and key, as `foretell keys show` prints them first.
+VerifierKey = Annotated[str, StringConstraints(pattern=r"^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*$", max_length=1000)]
 _FORM = Form("policy", "`foretell policy init` writes one that explains every field.", "foretell.policy/1")
 
 
@@ -29,11 +31,13 @@ class Policy(Part):
 
     Attributes:
         expires: after this time nothing follows from it.
+        evaluators: signing keys of others whose verdicts count, besides those of whoever signs the decision.
     """
 
     schema_: Literal["foretell.policy/1"] = Field(alias="schema")
     title: Text
     expires: AwareDatetime | None = None
+    evaluators: list[VerifierKey] = Field(default_factory=list, max_length=_MOST_PARTS)
     parts: Annotated[list[PolicyPart], Field(min_length=1, max_length=_MOST_PARTS)]
     rule: Rule
     _text: str = PrivateAttr(default="")

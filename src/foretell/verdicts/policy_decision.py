@@ -6,7 +6,7 @@ a verdict that was taken back, that has expired or that asked for less. Only wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -68,20 +68,25 @@ class Decision:
 
 
 def decide(
-    policy: Policy, results: Mapping[str, Result | None], standings: Sequence[Standing] | None, at: datetime
+    policy: Policy,
+    results: Mapping[str, Result | None],
+    standings: Sequence[Standing] | None,
+    judges: Set[str],
+    at: datetime,
 ) -> Decision:
     """Weigh every part, and combine them by the rule.
 
     Args:
         results: what the file of each part says that reads one; None where there is no file.
         standings: the verdicts of a ledger; None where there is no ledger.
+        judges: signing keys of the evaluators whose verdicts count, besides those that the policy names.
         at: the time that dates are compared with.
 
     Raises:
         InputError: a bound on a value that is no number.
     """
     parts = tuple(
-        _weigh_verdict(part, standings, at)
+        _weigh_verdict(part, standings, judges | set(policy.evaluators), at)
         if isinstance(part, VerdictPart)
         else _weigh_result(part, results.get(part.name), at)
         for part in policy.parts
@@ -144,20 +149,26 @@ def _other_time(part: Evidence, made: datetime | None, at: datetime) -> Iterator
         yield f"it is of {made:%Y-%m-%d}, after {part.not_after:%Y-%m-%d}"
 
 
-def _weigh_verdict(part: VerdictPart, standings: Sequence[Standing] | None, at: datetime) -> Shown:
+def _weigh_verdict(part: VerdictPart, standings: Sequence[Standing] | None, judges: Set[str], at: datetime) -> Shown:
     """The latest verdict that answers what is asked decides; what does not answer it is passed over, with why."""
     if standings is None:
         return Shown(part.name, part.kind, "missing", "there is no ledger")
     about = [one for one in standings if part.target in (one.target.get("weights"), one.target.get("name"))]
     passed_over = []
     for standing in sorted(about, key=lambda one: -one.attempt):
-        against = list(_against(part, standing, at))
+        against = [*_of_a_stranger(standing, judges), *_against(part, standing, at)]
         if not against:
             state: State = "met" if standing.decision == PASS else "not met"
             return Shown(part.name, part.kind, state, _verdict_told(standing, len(about)), attempt=standing.attempt)
         passed_over.append(f"attempt {standing.attempt} does not count: " + "; ".join(against))
     said = ". ".join(passed_over[:_MOST_REASONS]) or f"there is no verdict on {part.target}"
     return Shown(part.name, part.kind, "missing", said)
+
+
+def _of_a_stranger(standing: Standing, judges: Set[str]) -> Iterator[str]:
+    if standing.evaluator not in judges:
+        name = "+".join(standing.evaluator.split("+")[:2])  # without the key, in which there may be more of them
+        yield f"it was judged by {name}, whose verdicts are not asked for"
 
 
 def _verdict_told(standing: Standing, among: int) -> str:

@@ -13,6 +13,10 @@ title = {title}
 # After this time nothing follows from the policy. Leave it out for no end.
 # expires = 2030-01-31T12:00:00Z
 
+# Anybody may have charters in a ledger. The verdicts that count are those of whoever signs the decision, and of the
+# evaluators whose signing keys stand here.
+# evaluators = ["institute+01234567+AAAA"]                       # the first line of institute.pub
+
 # How the parts combine: all, any, or at_least = k with `of`; in place of a name there may be another rule. Every part
 # has to be used. A part is met, not met, or missing; what is missing is never taken for a yes or a no.
 rule = {{ all = ["forecast", {{ at_least = 1, of = ["exam", "sums"] }}] }}

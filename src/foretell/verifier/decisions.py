@@ -29,7 +29,7 @@ def decide_again(record: Record, entry: Entry, before: int, at: datetime) -> tup
     where = f"log entry {entry.index}"
     policy = Policy.parse(entry["text"].encode(), f"{where}: {POLICY_FILE}")
     results = {part.name: result_of(part, where) for part in recorded(entry["parts"], where)}
-    return policy, decide(policy, results, standings(record, before), at)
+    return policy, decide(policy, results, standings(record, before), {entry.signer.verifier}, at)
 
 
 def check_decision(record: Record, entry: Entry) -> str:

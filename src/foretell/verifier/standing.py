@@ -56,6 +56,7 @@ def _standing(attempt: Attempt, approval: Approval, lost: tuple[str, ...]) -> St
         attempt.number,
         attempt.charter.title,
         attempt.charter_digest,
+        attempt.charter.evaluator.public().verifier,
         _target(attempt),
         str(judged["decision"]),
         tuple(judged["reasons"]),

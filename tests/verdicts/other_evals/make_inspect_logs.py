@@ -1,8 +1,8 @@
 """Make the logs of Inspect AI beside this file: real runs, offline, of its mock model in both of its formats, and of
 the shipped target.
 
-Needs inspect-ai with torch and transformers (0.3.285, 2.13.0 and 5.24.0 made what is here), which the tests don't. A log
-names the repository that it was made in, so the runs are made in a folder outside of it; the log of a failed run is
+Needs inspect-ai with torch and transformers (0.3.285, 2.13.0 and 5.24.0 made what is here), which the tests don't. A
+log names the repository that it was made in, so the runs are made in a folder outside of it; the log of a failed run is
 stripped of its traceback:
 
     python tests/verdicts/other_evals/make_inspect_logs.py tests/verdicts/other_evals
