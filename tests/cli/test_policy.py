@@ -201,6 +201,19 @@ def test_a_verdict_of_another_ledger_as_a_signed_statement(played: Game, game: G
     assert "'pass' (/decision, 20" in shown.output
 
 
+@pytest.mark.parametrize("command", ["check", "decide", "show"])
+def test_a_folder_that_is_no_ledger_is_not_an_empty_one(command: str, game: Game, tmp_path: Path) -> None:
+    policy, key = game.folder / "policy.toml", game.folder / "evaluator.key"
+    nowhere = tmp_path / "nowhere"
+    arguments: dict[str, list[str | Path]] = {
+        "check": [policy, "--ledger", nowhere],
+        "decide": [nowhere, policy, "--key", key],
+        "show": [nowhere],
+    }
+    assert "nowhere: no ledger: got no such folder" in str(refused(command, *arguments[command]))
+    assert not nowhere.exists()
+
+
 def test_what_is_refused(game: Game) -> None:
     game.team.write(game.folder)
     policy = game.folder / "policy.toml"

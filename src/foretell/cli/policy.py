@@ -19,6 +19,7 @@ from foretell.verdicts.policy_decision import Decision, decide
 from foretell.verdicts.policy_evidence import read_results, record
 from foretell.verdicts.policy_text import policy_toml
 from foretell.verifier.decisions import check_decision, decide_again
+from foretell.verifier.layout import LOG
 from foretell.verifier.record import Entry, Record
 from foretell.verifier.standing import standings
 
@@ -76,7 +77,7 @@ def check(
     read, time = Policy.read(policy), _time(at)
     found, judges = None, frozenset[str]()
     if ledger is not None:
-        log = attempts.status(ledger)
+        log = _log(ledger)
         found = standings(log, sum(entry.time <= time for entry in log.entries))
         judges = _judges(log, read, evaluator)
     decision = decide(read, read_results(read, policy.parent), found, judges, time)
@@ -90,6 +91,7 @@ def decide_now(ledger: LedgerArgument, policy: PolicyArgument, key: KeyOption, j
     Ends as `check` does; the decision is signed whatever it is.
     """
     read, secret = Policy.read(policy), SecretKey.read(key)
+    _log(ledger)  # signs nothing into a folder that is none
     index, decision = attempts.record_decision(ledger, read, read_results(read, policy.parent), secret)
     if json_to != "-":
         out.print(f"entry {index}: signed", markup=False)
@@ -102,7 +104,7 @@ def show(ledger: LedgerArgument, json_to: JsonOption = None) -> None:
 
     Ends with 13 where a decision does not follow from what it says.
     """
-    log, now = attempts.status(ledger), datetime.now(UTC)
+    log, now = _log(ledger), datetime.now(UTC)
     told = [_told(log, entry, now) for entry in log.notices["decision"]]
     if json_to:
         emit_json({"decisions": told}, json_to)
@@ -163,6 +165,23 @@ def _print_parts(parts: list[tuple[str, str, str]]) -> None:
     for name, state, said in parts:
         out.print(f"  {_MARKS[state]} ", end="")
         out.print(f"{name:<{names}}  {state:<{states}}  {said}", markup=False, soft_wrap=True)
+
+
+def _log(ledger: Path) -> Record:
+    """What has happened in a ledger, verified.
+
+    Raises:
+        InputError: the folder is none.
+    """
+    if not (ledger / LOG).is_dir():
+        raise InputError(
+            "no ledger",
+            where=str(ledger),
+            got="another folder" if ledger.is_dir() else "no such folder",
+            expected=f"a ledger or a published folder, with its {LOG}/",
+            fix="Give the folder that `foretell charter sign` or `foretell publish` wrote.",
+        )
+    return attempts.status(ledger)
 
 
 def _judges(log: Record, policy: Policy, evaluator: Path | None) -> frozenset[str]:
