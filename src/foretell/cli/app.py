@@ -22,6 +22,7 @@ from foretell.cli import (
     inspect_forecast,
     judge,
     keys,
+    lineage,
     opening,
     organism,
     plan,
@@ -90,6 +91,9 @@ _PANELS = {
         "publish": publish,
         "stamp": stamp,
         "verify": verify,
+    },
+    "Govern": {
+        "lineage": lineage,
     },
     "Study": {
         "organism": organism,
