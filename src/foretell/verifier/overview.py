@@ -29,10 +29,7 @@ def lineage_record(record: Record) -> dict[str, Any]:
     passes = {one.attempt for one in judged if one.stands and one.decision == PASS}
     return {
         "schema": SCHEMA,
-        "systems": [
-            _system(record.registry[entry["system"]["name"]], entry, world, passes)
-            for entry in record.notices["system"]
-        ],
+        "systems": [_system(entry, world, passes) for entry in record.notices["system"]],
         "attempts": [_attempt(one, world, record) for one in judged],
     }
 
