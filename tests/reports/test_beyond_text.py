@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretell.reports import beyond_text
-from foretell.reports.canvas import _LIGHT, PAPER, _VARIABLES, Scale
+from foretell.reports.canvas import _LIGHT, _VARIABLES, PAPER, Scale
 
 UNSCORED = {"unscored": "it has no forecast of the practice prompts"}
 

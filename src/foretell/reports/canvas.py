@@ -13,7 +13,7 @@ import vl_convert
 from markupsafe import Markup
 
 #: Colours that stand for CSS variables until the SVG is written.
-INK, MUTED, GRID, OWN, REFERENCE, TOLERANCE, NOISE = (f"#a1000{i}" for i in range(1, 8))
+INK, MUTED, GRID, OWN, REFERENCE, TOLERANCE, NOISE, CARD = (f"#a1000{i}" for i in range(1, 9))
 _VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -22,6 +22,7 @@ _VARIABLES = {
     REFERENCE: "--reference",
     TOLERANCE: "--tolerance",
     NOISE: "--noise",
+    CARD: "--card",
 }
 #: The same colours for a file that stands alone: those of the page's light style, on its paper.
 _LIGHT = {
@@ -32,6 +33,7 @@ _LIGHT = {
     REFERENCE: "#77736a",
     TOLERANCE: "#a3246b",
     NOISE: "#e6dcc0",
+    CARD: "#ffffff",
 }
 PAPER = "#fbfaf7"
 #: Height of letters, room above the plot for labels of lines, room below it for the axis (pixels).

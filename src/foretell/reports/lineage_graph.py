@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from markupsafe import Markup
 
-from foretell.reports.canvas import GRID, INK, MUTED, OWN, PAPER, REFERENCE, TOLERANCE, on_paper, themed
+from foretell.reports.canvas import CARD, GRID, INK, MUTED, OWN, PAPER, REFERENCE, TOLERANCE, on_paper, themed
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN, _LETTERS = 190, 46, 84, 18, 18, 12.5
 #: Letters of a name that fit into a box.
@@ -205,7 +205,7 @@ def _box(node: Node, place: tuple[int, int]) -> str:
     shown = node.title if len(node.title) <= _MOST else node.title[: _MOST - 1] + "…"
     return (
         f"<g><title>{escape(f'{node.title}: {node.under}')}</title>"
-        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="{3 if node.verdict else 12}" fill="none" '
+        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="{3 if node.verdict else 12}" fill="{CARD}" '
         f'stroke="{edge}" stroke-width="1.6"{dashed}/>'
         f'<text x="{x + 12}" y="{y + 20}" fill="{INK}">{escape(shown)}</text>'
         f'<text x="{x + 12}" y="{y + 37}" fill="{MUTED}" font-size="{_LETTERS - 1.5}">{escape(node.under)}</text></g>'
