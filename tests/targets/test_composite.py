@@ -15,7 +15,7 @@ from foretell.base.errors import ContextError, DistributionError, InputError, Vo
 from foretell.cli.app import app
 from foretell.distributions import Block, DenseBlock, Head, TokenizedPrompt, Vocabulary, check_block
 from foretell.distributions.combining import best_of_n, draft_and_verify, log_normalised
-from foretell.targets.composing import compose, rehearsals
+from foretell.targets.composing import compose
 from foretell.targets.composite import CompositeTarget, part_records
 from foretell.targets.composite_definition import read_rule
 from foretell.targets.composite_rules import SCHEMA
@@ -263,7 +263,6 @@ def test_parts_that_rule_each_other_out_leave_no_logarithmic_pool() -> None:
     vocabulary = open_target(FIRST).vocabulary
     with pytest.raises(DistributionError, match=r"pool \(prompt 'p' position 1\): nothing left in the pool"):
         compose(rule, [lambda _: [left], lambda _: [right]], [prompt], vocabulary, "pool")
-    assert rehearsals(rule, [prompt], vocabulary) == [[prompt], [prompt]]
 
 
 def test_collected_and_scored_from_end_to_end(small_suite_file: Path, tmp_path: Path) -> None:

@@ -54,7 +54,10 @@ def compose(
         DistributionError: a logarithmic pool whose parts rule out each other's tokens.
     """
     if isinstance(rule, Pipeline):
-        return _piped(rule, parts, prompts, vocabulary)
+        writer, reader = parts
+        asked = readings(prompts, scratchpads(rule, writer, prompts), vocabulary)
+        rows = (log_normalised(said)[0] for said in reader([one for own in asked for one in own]))
+        return [np.stack([next(rows) for _ in own]).astype(np.float32) for own in asked]
     answers = [part(prompts) for part in parts]
     return [
         _combined(rule, prompt, said, vocabulary, name)
@@ -114,50 +117,41 @@ def _found(pattern: re.Pattern[str], prompt: TokenizedPrompt, vocabulary: Vocabu
     return pattern.search(text.decode("utf-8", errors="replace")) is not None
 
 
-def _piped(
-    rule: Pipeline, parts: Sequence[Answerer], prompts: Sequence[TokenizedPrompt], vocabulary: Vocabulary
-) -> list[NDArray[np.float32]]:
-    writer, reader = parts
+def scratchpads(
+    rule: Pipeline, writer: Answerer, prompts: Sequence[TokenizedPrompt]
+) -> list[tuple[tuple[int, ...], ...]]:
+    """What a pipeline's writer goes on with: for each prompt, at each scored position, so many likeliest tokens.
+
+    At every step the writer reads the tokens up to that position and what it has written so far.
+    """
     prefixes = [(prompt, prompt.token_ids[: at + 1]) for prompt in prompts for at in prompt.positions]
     written: list[tuple[int, ...]] = [() for _ in prefixes]
     for _ in range(rule.tokens):
         asked = [_question(prompt, (*ids, *more)) for (prompt, ids), more in zip(prefixes, written, strict=True)]
-        # The likeliest token, of equal ones that with the lowest id.
+        # Of equally likely tokens that with the lowest id.
         written = [(*more, int(np.argmax(said[0]))) for more, said in zip(written, writer(asked), strict=True)]
-    rows = (log_normalised(said)[0] for said in reader(_readings(prefixes, written, vocabulary)))
-    return [np.stack([next(rows) for _ in prompt.positions]).astype(np.float32) for prompt in prompts]
+    each = iter(written)
+    return [tuple(next(each) for _ in prompt.positions) for prompt in prompts]
 
 
-def _readings(
-    prefixes: Sequence[tuple[TokenizedPrompt, tuple[int, ...]]],
-    written: Sequence[tuple[int, ...]],
-    vocabulary: Vocabulary,
-) -> list[TokenizedPrompt]:
-    """What a pipeline's reader reads: the tokens that open every text, what was written, and the prompt so far."""
+def readings(
+    prompts: Sequence[TokenizedPrompt], written: Sequence[Sequence[tuple[int, ...]]], vocabulary: Vocabulary
+) -> list[list[TokenizedPrompt]]:
+    """What a pipeline's reader reads for each prompt, at each scored position; it is asked about the last token.
+
+    First the tokens that open every text, then what was written, then the rest of the prompt up to that position.
+    """
     empty = vocabulary.encode("")
-    readings = []
-    for (prompt, ids), more in zip(prefixes, written, strict=True):
-        opening = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ids, empty, strict=False)))
-        readings.append(_question(prompt, (*ids[:opening], *more, *ids[opening:])))
-    return readings
+    found: list[list[TokenizedPrompt]] = []
+    for prompt, own in zip(prompts, written, strict=True):
+        found.append([])
+        for at, more in zip(prompt.positions, own, strict=True):
+            ids = prompt.token_ids[: at + 1]
+            opening = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ids, empty, strict=False)))
+            found[-1].append(_question(prompt, (*ids[:opening], *more, *ids[opening:])))
+    return found
 
 
 def _question(prompt: TokenizedPrompt, token_ids: tuple[int, ...]) -> TokenizedPrompt:
     last = len(token_ids) - 1
     return replace(prompt, id=f"{prompt.id} … {len(token_ids)}", token_ids=token_ids, positions=(last,))
-
-
-def rehearsals(
-    rule: Rule, prompts: Sequence[TokenizedPrompt], vocabulary: Vocabulary
-) -> list[Sequence[TokenizedPrompt]]:
-    """For each part, prompts as long as the longest that it will be asked, to see beforehand that it can read them.
-
-    All rules but the pipeline ask the prompts themselves. What a pipeline's reader will read is not known before it
-    is written: tokens of the prompt stand for it.
-    """
-    if not isinstance(rule, Pipeline):
-        return [prompts for _ in rule.parts]
-    prefixes = [(prompt, prompt.token_ids[: max(prompt.positions) + 1]) for prompt in prompts]
-    filled = [(ids * rule.tokens)[: rule.tokens] for _, ids in prefixes]
-    writing = [_question(prompt, (*ids, *more[1:])) for (prompt, ids), more in zip(prefixes, filled, strict=True)]
-    return [writing, _readings(prefixes, filled, vocabulary)]
