@@ -52,6 +52,17 @@ def test_there_is_an_example_of_every_kind_and_each_is_read() -> None:
     assert found == set(RULES.values())
 
 
+def test_the_page_shows_a_definition_and_has_every_kind_with_its_fields(file: Path) -> None:
+    page = (EXAMPLES.parents[1] / "docs" / "composites.md").read_text(encoding="utf-8")
+    file.write_text(page.split("```toml\n")[1].split("```")[0])
+    assert isinstance(load_definition(file).rule, BestOfN)
+    for (kind, rule), model in RULES.items():
+        told = [line for line in page.splitlines() if line.startswith(f"| `{kind}` |") and f'"{rule}"' in f'{line}""']
+        assert len(told) == 1, (kind, rule)
+        fields = set(model.model_fields) - {"schema_", "kind", "rule", "parts"}
+        assert all(f"`{name}`" in told[0] for name in (*fields, *model.roles)), told
+
+
 def test_parts_come_in_the_order_of_their_roles(file: Path) -> None:
     file.write_text(BEST)
     definition = load_definition(file)
