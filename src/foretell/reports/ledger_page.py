@@ -88,11 +88,8 @@ def opening(view: LedgerView) -> str:
     attempts = view.record["lineage"]["attempts"]
     passes = sum(one["decision"] == "pass" for one in attempts)
     standing = sum(one["decision"] == "pass" and one["stands"] for one in attempts)
-    fell = (
-        f"; {passes - standing} of them no longer count{'s' if passes - standing == 1 else ''}"
-        if passes > standing
-        else ""
-    )
+    lost = passes - standing
+    fell = f", {lost} of which no longer count{'s' if lost == 1 else ''}" if lost else ""
     return (
         f"{_count(len(attempts), 'judged attempt')}, {_count(passes, 'pass', 'passes')}{fell}; "
         f"{_count(len(view.record['lineage']['systems']), 'registered system')}; "
