@@ -22,6 +22,7 @@ from foretell.cli import (
     inspect_forecast,
     judge,
     keys,
+    lineage,
     opening,
     organism,
     plan,
@@ -93,6 +94,7 @@ _PANELS = {
         "verify": verify,
     },
     "Govern": {
+        "lineage": lineage,
         "policy": policy,
     },
     "Study": {

@@ -4,7 +4,7 @@
 and `standing.py` is what a judged attempt says to others.
 """
 
-from foretell.lineage.approval import Approval, Help, World, fallen, objections, why_not
+from foretell.lineage.approval import Approval, Help, World, fallen, objections, rests_on, why_not
 from foretell.lineage.registry import Registry, Step
 from foretell.lineage.standing import Standing
 from foretell.lineage.strictness import Strictness, shortfalls
@@ -23,6 +23,7 @@ __all__ = [
     "World",
     "fallen",
     "objections",
+    "rests_on",
     "shortfalls",
     "why_not",
 ]
