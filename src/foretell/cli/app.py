@@ -22,6 +22,7 @@ from foretell.cli import (
     inspect_forecast,
     judge,
     keys,
+    ladder,
     opening,
     organism,
     plan,
@@ -90,6 +91,9 @@ _PANELS = {
         "publish": publish,
         "stamp": stamp,
         "verify": verify,
+    },
+    "Govern (what may help, and what may come next)": {
+        "ladder": ladder,
     },
     "Study": {
         "organism": organism,

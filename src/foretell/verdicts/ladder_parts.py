@@ -38,7 +38,7 @@ class RequirementPart(Part):
             charter is at least as strict.
         slices: kinds of prompts that its pool must have had.
         track: blind and prospective exclude passes on the open track.
-        helpers: 'none' excludes forecasts with any declared help, 'approved' those whose charter let help go unapproved.
+        helpers: 'none' excludes forecasts with declared help, 'approved' those whose charter let help go unapproved.
         every_model: whether no registered model of a batch may be left without such a pass.
         at_least: how many models of a batch must have one.
         reach: share of a rung's limit that the largest of them must have taken, so that a batch just above the limit
@@ -85,7 +85,7 @@ class RequirementPart(Part):
         if other.every_model and not self.every_model:
             yield "not every model of the batch has to count"
         if self.at_least < other.at_least:
-            yield f"{self.at_least} models have to count, not {other.at_least}"
+            yield f"at least {self.at_least} of a batch have to count, not {other.at_least}"
         if self.reach < other.reach:
             yield f"the largest of them takes {self.reach:g} of the limit, not {other.reach:g}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from foretell.verdicts.ladder_batch import Model
 from foretell.verdicts.ladder_parts import MODEL, CapabilityPart, LadderParts
 from foretell.verdicts.other_evals import Result, read_result
 
-#: What lm-eval replaces in a model's name when it makes a file's name of it, and by what.
-#: Source: lm_eval 0.4, `loggers.utils._sanitize_model_name`... checked below by hand.
-_SPECIAL, _INSTEAD = re.compile(r"[\"<>:/\|\\?\*\[\]]+"), "__"
+#: What lm-eval replaces in a model's name when it names a folder after it, and by what (lm_eval 0.4,
+#: `utils.sanitize_model_name`).
+_SPECIAL, _INSTEAD = re.compile(r"[\"<>:/|\\?*\[\]]+"), "__"
 
 
 @dataclass(frozen=True)
@@ -81,12 +80,13 @@ def _read(table: CapabilityPart, model: Model, folder: Path | None) -> Capabilit
         return unknown(f"{model.name!r} leads out of the folder of results")
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
     if len(files) != 1:
-        return unknown(f"{len(files) or 'no'} file{'' if len(files) == 1 else 's'} match {' or '.join(patterns)}")
+        return unknown(f"{len(files) or 'no'} files match {' or '.join(patterns)}")
     try:
         read = read_result(folder, table.source.model_copy(update={"file": files[0].relative_to(folder).as_posix()}))
         value = read.number
     except ForetellError as error:
-        return unknown(f"{error.where}: {error.what}: got {error.got}, expected {error.expected}")
-    if read.partly is not None or not math.isfinite(value):
-        return unknown(f"{read.file}: {read.partly or f'a result of {value}'}")
+        where = error.where.removeprefix(f"{folder}/")
+        return unknown(f"{where}: {error.what}: got {error.got}, expected {error.expected}")
+    if read.partly is not None:
+        return unknown(f"{read.file}: only run {read.partly}")
     return Capability(model.name, table.benchmark, value, read)

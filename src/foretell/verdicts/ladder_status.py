@@ -213,10 +213,8 @@ def _missing(
         yield "no model is registered on it"
         return
     if len(counting) < asked.at_least:
-        yield (
-            f"{_models(asked.at_least)} with a pass that counts, and there {'is' if len(counting) == 1 else 'are'} "
-            + (str(len(counting)) if counting else "none")
-        )
+        there_are = "there is 1" if len(counting) == 1 else f"there are {len(counting) or 'none'}"
+        yield f"it needs {_models(asked.at_least)} with a pass that counts, and {there_are}"
     elif max(one.model.flop for one in counting) < needed:
         yield f"it needs one that counts and took at least {needed:g} FLOP, and there is none"
     for one in weighed:
@@ -241,8 +239,7 @@ def _weigh(
     own = [one for one in reversed(judged) if model.weights is not None and one.weights == model.weights]
     tried = {one.attempt: one.decision for one in reversed(own)}
     if model.objections or not own:
-        reasons = model.objections or ("no verdict on it",)
-        return Weighed(model, False, None, tolerance, tried, reasons)
+        return Weighed(model, False, None, tolerance, tried, model.objections or ("no verdict on it",))
     undecided: int | None = None
     against: list[str] = []
     for verdict in own:

@@ -30,7 +30,8 @@ def lineage_record(record: Record) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "systems": [
-            _system(record.registry[entry["system"]["name"]], entry, world, passes) for entry in record.notices["system"]
+            _system(record.registry[entry["system"]["name"]], entry, world, passes)
+            for entry in record.notices["system"]
         ],
         "attempts": [_attempt(one, world, record) for one in judged],
     }

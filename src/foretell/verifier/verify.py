@@ -28,6 +28,7 @@ from foretell.ledger import (
 )
 from foretell.verifier.evidence import Evidence
 from foretell.verifier.folders import check_folder
+from foretell.verifier.ladders import check_ladders
 from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, cards_file, timestamp_file
 from foretell.verifier.record import Record, replay
 from foretell.verifier.single import check_single
@@ -107,6 +108,8 @@ def verify(folder: Path, outside: Outside | None = None, progress: Progress = qu
     if all(check.holds for check in checks):
         record = state["record"]
         later = [*_outside_steps(folder, record, outside), *_attempt_steps(folder, record, published)]
+        if record.notices["ladder"]:
+            later.append(("ladder", partial(check_ladders, record)))
         if not published:
             later.insert(0, ("files", partial(_check_ledger, folder, record)))
         for number, check in enumerate(_run(later), 1):
