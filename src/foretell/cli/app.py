@@ -92,7 +92,8 @@ _PANELS = {
         "stamp": stamp,
         "verify": verify,
     },
-    "Govern (what may help, and what may come next)": {
+    "Govern": {
+        "lineage": lineage,
         "ladder": ladder,
     },
     "Study": {

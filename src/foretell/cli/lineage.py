@@ -102,7 +102,9 @@ def _identity(
             fix=f"Give {' or '.join(fitting)} for a {kind}.",
         )
     if target is not None:
-        return {field: str(value) for field, value in open_target(target, OpenOptions(say=say)).identity.record().items()}
+        return {
+            field: str(value) for field, value in open_target(target, OpenOptions(say=say)).identity.record().items()
+        }
     if program is not None:
         return {"program": load_program(program).digest}
     if person_key is not None:
@@ -207,7 +209,7 @@ def _against(record: Record, name: str, charter: str | None, use: list[str] | No
 
 @app.command(
     "revoke",
-    epilog="Example: foretell lineage revoke ledger/ --attempt 2 --reason 'prompts had leaked' --key keys/evaluator.key",
+    epilog="Example: foretell lineage revoke ledger/ --attempt 2 --reason 'a leak' --key keys/evaluator.key",
 )
 def revoke(
     ledger: LedgerArgument,

@@ -3,7 +3,7 @@
 `system.py` says what a system is, `registry.py` holds them, `strictness.py` compares two tests, `approval.py` decides.
 """
 
-from foretell.lineage.approval import Approval, Help, World, fallen, objections, why_not
+from foretell.lineage.approval import Approval, Help, World, fallen, objections, rests_on, why_not
 from foretell.lineage.registry import Registry, Step
 from foretell.lineage.strictness import Strictness, shortfalls
 from foretell.lineage.system import Compute, Kind, System
@@ -20,6 +20,7 @@ __all__ = [
     "World",
     "fallen",
     "objections",
+    "rests_on",
     "shortfalls",
     "why_not",
 ]

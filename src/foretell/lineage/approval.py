@@ -192,3 +192,16 @@ def fallen(world: World) -> dict[int, tuple[str, ...]]:
         if reasons:
             found[number] = tuple(reasons)
     return found
+
+
+def rests_on(world: World, given: Help) -> frozenset[int]:
+    """Attempts whose passes let help count, and those that these rest on in turn."""
+    found: set[int] = set()
+    for helper in given.helpers:
+        system = world.registry.find(helper)
+        behind = () if system is None else [step.system for step in world.registry.behind(system.name)]
+        for one in behind:
+            for approval in world.of_target(one):
+                if not list(_against(world, approval, given, given.uses(helper))):
+                    found |= {approval.attempt} | rests_on(world, approval.help)
+    return frozenset(found)

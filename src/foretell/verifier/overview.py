@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from foretell.lineage import System, World
+from foretell.lineage import World
 from foretell.lineage.approval import PASS
 from foretell.verifier.record import Entry, Record
 from foretell.verifier.standing import Standing, standings, world_of
@@ -29,15 +29,13 @@ def lineage_record(record: Record) -> dict[str, Any]:
     passes = {one.attempt for one in judged if one.stands and one.decision == PASS}
     return {
         "schema": SCHEMA,
-        "systems": [
-            _system(record.registry[entry["system"]["name"]], entry, world, passes)
-            for entry in record.notices["system"]
-        ],
+        "systems": [_system(entry, world, passes) for entry in record.notices["system"]],
         "attempts": [_attempt(one, world, record) for one in judged],
     }
 
 
-def _system(system: System, entry: Entry, world: World, passes: set[int]) -> dict[str, Any]:
+def _system(entry: Entry, world: World, passes: set[int]) -> dict[str, Any]:
+    system = world.registry[entry["system"]["name"]]
     return {
         **system.record(),
         "entry": entry.index,

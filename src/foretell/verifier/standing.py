@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from foretell.lineage import Approval, Help, Strictness, World, fallen, objections
+from foretell.lineage import Approval, Help, Strictness, World, fallen, objections, rests_on
 from foretell.verdicts.charter import Charter
 from foretell.verifier.record import Attempt, Entry, Record
 
@@ -153,3 +153,10 @@ def help_objections(record: Record, attempt: Attempt, found: frozenset[str]) -> 
     """
     judged = attempt.steps.get("judge")
     return objections(world_of(record, None if judged is None else judged.index), help_of(attempt, found))
+
+
+def passes_relied_on(record: Record, attempt: Attempt) -> frozenset[int]:
+    """Other attempts whose passes let the help of this one count, where its charter asks for approved helpers."""
+    if attempt.charter.helpers.rule != APPROVED or "commit" not in attempt.steps:
+        return frozenset()
+    return rests_on(world_of(record), help_of(attempt))

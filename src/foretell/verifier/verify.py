@@ -32,6 +32,7 @@ from foretell.verifier.ladders import check_ladders
 from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, cards_file, timestamp_file
 from foretell.verifier.record import Record, replay
 from foretell.verifier.single import check_single
+from foretell.verifier.standing import passes_relied_on
 from foretell.verifier.statements import ORDER
 
 #: By how much the clocks of a signer and of a timestamp authority may differ; authorities round to seconds too.
@@ -250,6 +251,13 @@ def _attempt_steps(folder: Path, record: Record, published: bool) -> Iterator[tu
         for step in ORDER[attempt.charter.track.kind]:
             if step in attempt.steps and step != "publish":
                 yield f"{group}: {step}", getattr(evidence, step)
+        if published and (others := passes_relied_on(record, attempt)):
+            yield f"{group}: help", partial(_elsewhere, others)
+
+
+def _elsewhere(others: frozenset[int]) -> str:
+    named = ", ".join(map(str, sorted(others)))
+    raise _NotLookedAtError(f"rests on the passes of attempts {named}, whose files are not here: verify theirs too")
 
 
 def _missing(group: str) -> str:
