@@ -28,14 +28,14 @@ def with_ladder(game: Game, to: Path) -> Path:
 def test_honest(open_game: Game, tmp_path: Path) -> None:
     told = {check.name: check for check in verify(with_ladder(open_game, tmp_path / "ledger"))}
     assert told["ladder"].holds
-    assert told["ladder"].detail == f"entry 8 holds, signed by {open_game.evaluator.public.id}, 0 before it"
+    assert told["ladder"].detail == f"entry 7 holds, signed by {open_game.evaluator.public.id}, 0 before it"
 
 
 def test_its_bytes(open_game: Game, tmp_path: Path) -> None:
     root = with_ladder(open_game, tmp_path / "ledger")
-    path = root / LOG / "entries" / "00000008.json"
+    path = root / LOG / "entries" / "00000007.json"
     path.write_bytes(path.read_bytes().replace(b"signatures", b"signaturez"))
-    assert "log: log entry 8" in failures(root)
+    assert "00000008.note: the entries are not those" in failures(root)
 
 
 def test_another_text_under_the_digest_of_the_first(open_game: Game, tmp_path: Path) -> None:
@@ -53,8 +53,8 @@ def test_what_is_no_ladder(open_game: Game, tmp_path: Path) -> None:
     entries[-1].facts["text"], entries[-1].subjects = text, {"ladder.toml": digest_bytes(text.encode())}
     write_log(root, entries, open_game)
     found = failures(root)
-    assert found.startswith("ladder: log entry 8: a signed ladder that is none")
-    assert "rungs.0.up_to_flop: got nothing" in found
+    assert found.startswith("ladder: log entry 7: a signed ladder that is none")
+    assert "rungs.0.up_to_flop: nothing, expected a value" in found
 
 
 def test_by_the_team(open_game: Game, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_by_the_team(open_game: Game, tmp_path: Path) -> None:
     entries = drafts(root)
     forged.time = entries[-1].time
     write_log(root, [*entries, forged], open_game, signers=["team"])
-    assert "log entry 9: signed by another key" in failures(root)
+    assert "log entry 8: signed by another key" in failures(root)
 
 
 def test_a_looser_one_is_seen(open_game: Game, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_looser_one_is_seen(open_game: Game, tmp_path: Path) -> None:
     attempts.fix_ladder(root, LOOSER, open_game.evaluator)
     (told,) = [check for check in verify(root) if check.name == "ladder"]
     assert told.holds
-    assert "1 before it; entry 9 is looser: no rung ends at 1e+19 FLOP, where 'a' did" in told.detail
+    assert "1 before it; entry 8 is looser: no rung ends at 1e+19 FLOP, where 'a' did" in told.detail
     assert "it goes up to 1e+30 FLOP, and went up to 1e+21" in told.detail
 
 
@@ -83,4 +83,4 @@ def test_the_later_one_taken_out(open_game: Game, tmp_path: Path) -> None:
     attempts.fix_ladder(root, LOOSER, open_game.evaluator)
     entries = drafts(root)
     write_log(root, [*entries[:-2], entries[-1]], open_game, signers=[])
-    assert "00000009.note" in failures(root)
+    assert "00000008.note" in failures(root)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,9 +20,11 @@ from foretell.base.errors import ForetellError, ForgeryError, InputError, OrderE
 from foretell.cli.app import app
 from foretell.ledger import SecretKey
 from foretell.lineage import System
+from foretell.suites import load_suite
+from foretell.targets.specs import open_target
 from foretell.verdicts.ladder import template
 from foretell.verifier.ladders import ladder_now
-from tests.attempts.playing import TINY, Game, new_game
+from tests.attempts.playing import TINY, Game, new_game, with_pool
 from tests.verdicts.made_ladders import MMLU, content, toml
 
 #: What the played attempt passes: tolerance 7 on the open track.
@@ -28,6 +32,7 @@ PASSED: dict[str, Any] = {"requirement__tolerance": 7.0, "requirement__cap": 7.6
 PASSED |= {"requirement__helpers": "declared"}
 BENCH = {**MMLU, "steps": [{"at_least": 0.3, "tolerance": 5.0}]}
 Signed = Callable[..., Path]
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str | Path | float) -> Result:
@@ -87,7 +92,7 @@ def test_from_a_template_to_a_signed_ladder(game: Game) -> None:
     told("init", path)
     assert path.read_bytes() == template()
     assert isinstance(refused("init", path), InputError)
-    assert "entry 8: ladder sha256:" in told("sign", game.ledger, path, "--key", key)
+    assert "entry 7: ladder sha256:" in told("sign", game.ledger, path, "--key", key)
     assert "✗ small" in told("status", game.ledger)
 
 
@@ -101,7 +106,7 @@ def test_a_pass_unlocks_and_its_revocation_locks(game: Game, signed: Signed) -> 
     assert "Now: training up to 1e+20 FLOP is unlocked. It rests on forecasts" in said
     assert "Why not more (c: locked):\n  rung 'b' below: no model is registered on it" in said
     assert told("check", game.ledger, "--flop", 1e20).startswith(
-        "1e+20 FLOP (given): unlocked; up to 1e+20 FLOP are unlocked by entry 8, signed by evaluator+"
+        "1e+20 FLOP (given): unlocked; up to 1e+20 FLOP are unlocked by entry 7, signed by evaluator+"
     )
     assert "locked" in told("check", game.ledger, "--flop", 1.01e20, code=10)
     attempts.revoke(game.ledger, game.evaluator, "the prompts had leaked", attempt=1)
@@ -140,7 +145,7 @@ def test_a_result_that_decides_and_is_unknown(game: Game, signed: Signed) -> Non
     results = game.folder / "results"
     results.mkdir()
     assert "no files match tiny.json" in told("check", game.ledger, "--flop", 1e20, "--results", results, code=11)
-    assert "? b  up to 1e+20 FLOP             cannot be said" in told("status", game.ledger, "--results", results)
+    assert "? b  up to 1e+20 FLOP        cannot be said" in told("status", game.ledger, "--results", results)
     told("check", game.ledger, "--flop", 1e21, "--results", results, code=10)
     (results / "tiny.json").write_text('{"mmlu": 0.2}')
     told("check", game.ledger, "--flop", 1e20, "--results", results)
@@ -159,12 +164,12 @@ def test_a_looser_ladder_is_refused_or_shown(game: Game, signed: Signed) -> None
     assert "is not signed\nlooser than the one that holds: rung 'a': a pass is enough that was not" in said
     assert "looser: rung 'a'" in told("sign", game.ledger, path, "--key", key, "--allow-looser")
     said = told("status", game.ledger)
-    assert "entry 9, signed by evaluator+" in said
-    assert "; 1 signed before\nlooser since entry 9: rung 'a': a pass is enough that was not" in said
+    assert "entry 8, signed by evaluator+" in said
+    assert "; 1 signed before\nlooser since entry 8: rung 'a': a pass is enough that was not" in said
     path.write_text(toml(content(**PASSED)))
     told("sign", game.ledger, path, "--key", key)
     record = json.loads(told("status", game.ledger, "--json", "-"))
-    assert (record["entry"], record["signed_before"], [one["entry"] for one in record["loosened"]]) == (10, 2, [9])
+    assert (record["entry"], record["signed_before"], [one["entry"] for one in record["loosened"]]) == (9, 2, [8])
 
 
 def test_a_preview_needs_no_signed_ladder(game: Game) -> None:
@@ -213,7 +218,7 @@ def test_whoever_writes_a_charter_of_his_own_cannot_unlock_with_it(game: Game, s
     error = refused("check", game.ledger, "--flop", 1e20, "--evaluator", known)
     assert isinstance(error, ForgeryError)
     assert error.what == "a ladder of another evaluator"
-    assert "looser since entry 11: signed by stranger+" in told("status", game.ledger)
+    assert "looser since entry 10: signed by stranger+" in told("status", game.ledger)
     attempts.fix_ladder(game.ledger, toml(content(**PASSED)), stranger)
     said = told("check", game.ledger, "--flop", 1e20, code=10)
     assert f"{game.evaluator.public.id} judged it, whose verdicts this ladder does not count" in said
@@ -224,6 +229,28 @@ def test_whoever_writes_a_charter_of_his_own_cannot_unlock_with_it(game: Game, s
     path.write_text(named)
     error = refused("sign", game.ledger, path, "--key", game.folder / "evaluator.key")
     assert f"it would be signed by {game.evaluator.public.id}, and stranger+" in error.got
+
+
+def test_the_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's commands, on a ledger as the page describes it, print what the page shows."""
+    fresh = with_pool(new_game(tmp_path), load_suite("foretell-300"))
+    asked = {"draw": {"prompts": 100}, "score": {"tolerance": 1.5}, "track": {"kind": "prospective"}}
+    fresh.begin("prospective", **asked)
+    fresh.answer("prospective", "model:tiny@768")
+    attempts.reveal(fresh.ledger, open_target("tiny@1536"), fresh.evaluator)
+    assert attempts.judge(fresh.ledger, fresh.evaluator).outcome.decision == "pass"
+    fresh.evaluator.write(tmp_path / "keys")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "ladder.md").read_text(encoding="utf-8").partition("## An example")[2]
+    commands, shown, job = re.findall(r"```(?:sh|text)\n(.*?)```", page, re.DOTALL)
+    for line in commands.splitlines():
+        done = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert done.exit_code == 0, (done.output, done.exception)
+    assert re.sub(r"evaluator\+[0-9a-f]{8}", "evaluator+…", done.output) == shown
+    check = shlex.split(job.splitlines()[1].partition(" --evaluator")[0])[1:]
+    assert CliRunner().invoke(app, check).exit_code == 0
+    assert CliRunner().invoke(app, [*check[:-1], "1e8"]).exit_code == 10
 
 
 def test_what_is_given_wrongly(game: Game, signed: Signed) -> None:
@@ -247,5 +274,5 @@ def test_what_is_given_wrongly(game: Game, signed: Signed) -> None:
     assert not (game.folder / "nowhere").exists()
     error = refused("sign", ledger, game.folder / "ladder.toml", "--key", game.folder / "team.key")
     assert "signed by team+" in error.got
-    allowed = ["--key", game.folder / "team.key", "--allow-looser"]
-    assert isinstance(refused("sign", ledger, game.folder / "ladder.toml", *allowed), OrderError)
+    error = refused("sign", ledger, game.folder / "ladder.toml", "--key", game.folder / "team.key", "--allow-looser")
+    assert isinstance(error, OrderError)

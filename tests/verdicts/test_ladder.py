@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from foretell.verdicts.ladder import Ladder, template
 
 from .made_ladders import CONTENT, MMLU, content, ladder, toml
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "governance" / "ladder.toml"
+ROOT = Path(__file__).parents[2]
+EXAMPLE, DOCS = ROOT / "examples" / "governance" / "ladder.toml", ROOT / "docs" / "ladder.md"
 THREE = CONTENT["rungs"]
 
 
@@ -43,9 +45,15 @@ def test_it_is_named_by_its_bytes(tmp_path: Path) -> None:
 def test_what_is_shipped_is_a_ladder(data: bytes) -> None:
     read = Ladder.parse(data)
     assert len(read.rungs) > 2
-    assert read.capability
     lines = data.decode().splitlines()
     assert max(map(len, lines)) <= 120
+
+
+def test_the_table_of_the_docs_fits_the_example() -> None:
+    page = DOCS.read_text(encoding="utf-8")
+    (table,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    read = Ladder.parse(EXAMPLE.read_bytes() + table.encode())
+    assert [own.tolerance(0.8) for own in read.capability] == [0.2]
 
 
 def test_every_field_of_the_template_is_explained() -> None:
@@ -92,9 +100,9 @@ def test_a_rung_is_as_strict_as_the_rest_but_where_it_is_stricter() -> None:
         ({"rungs": with_rung(every_model=False)}, r"rungs\.1: .* not every model of the batch has to count"),
         ({"rungs": with_rung(metric="tv")}, r"rungs\.1\.metric: .* a field that no ladder has"),
         ({"capability": table(steps=[])}, r"capability\.0\.steps: .* got \[\]"),
-        ({"capability": table(steps=steps((0.3, 0.5)))}, r"steps\.0\.tolerance: .* less than the 0\.5 of \[requirement\]"),
+        ({"capability": table(steps=steps((0.3, 0.5)))}, r"steps\.0\.tolerance: .* the 0\.5 of \[requirement\]"),
         ({"capability": table(steps=steps((0.3, 0.4), (0.3, 0.2)))}, r"steps\.1\.at_least: .* got 0\.3, expected more"),
-        ({"capability": table(steps=steps((0.3, 0.2), (0.6, 0.4)))}, r"steps\.1\.tolerance: .* expected less than 0\.2"),
+        ({"capability": table(steps=steps((0.3, 0.2), (0.6, 0.4)))}, r"steps\.1\.tolerance: .* less than 0\.2"),
         ({"capability": [MMLU, MMLU]}, r"capability\.1\.benchmark: .* got 'mmlu' again"),
         ({"capability": table(source={**MMLU["source"], "kind": "csv"})}, r"capability\.0\.source: "),
         ({"capability": table(source={**MMLU["source"], "file": "m.json"})}, r"file: .* a pattern with \{model\}"),
@@ -129,7 +137,7 @@ def test_what_is_no_ladder(data: bytes, message: str) -> None:
 
 @pytest.mark.parametrize("name", ["nowhere.toml", "."])
 def test_what_is_not_there(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no ladder: got (FileNotFound|IsADirectory)Error, expected a ladder in TOML"):
+    with pytest.raises(InputError, match=r"no ladder: got (FileNotFound|IsADirectory)Error, expected a ladder in TOML"):
         Ladder.read(tmp_path / name)
 
 

@@ -26,7 +26,10 @@ def system(name: str, flop: float | None = None, weights: str = "", rule: str = 
 
 
 def test_from_the_smallest_on() -> None:
-    people = [{"name": "Ada", "kind": "person"}, {"name": "p", "kind": "program", "identity": {"program": "d"}}]
+    people: list[dict[str, Any]] = [
+        {"name": "Ada", "kind": "person"},
+        {"name": "p", "kind": "program", "identity": {"program": "d"}},
+    ]
     whole = system("w", 3e18, kind="composite", parts=["m"])
     found = models(ladder(), registry(*people, system("m", 2e19), system("n", 1e18), whole, system("o")), {})
     assert [(one.name, one.flop, one.weights, one.objections) for one in found] == [
@@ -62,7 +65,11 @@ def test_weights_that_nobody_can_see() -> None:
 
 
 def test_a_fine_tune_carries_its_base() -> None:
-    there = registry(system("base", 1e20), system("tuned", 1e18, derived_from=["base"]), system("more", 2e20, derived_from=["base"]))  # fmt: skip
+    there = registry(
+        system("base", 1e20),
+        system("tuned", 1e18, derived_from=["base"]),
+        system("more", 2e20, derived_from=["base"]),
+    )
     objections = {one.name: one.objections for one in models(ladder(), there, {})}
     assert objections == {
         "base": (),
@@ -98,6 +105,16 @@ def test_six_times_parameters_times_tokens(parameters: float, tokens: float, flo
     assert is_counted(counted.flop, counted.rule)
 
 
-@pytest.mark.parametrize("rule", ["given", "", "6 × 1e9 parameters", "8 × 1 parameters × 1 tokens", "6 × . parameters × 1 tokens", "6 × nan parameters × 1 tokens"])  # fmt: skip
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "given",
+        "",
+        "6 × 1e9 parameters",
+        "8 × 1 parameters × 1 tokens",
+        "6 × . parameters × 1 tokens",
+        "6 × nan parameters × 1 tokens",
+    ],
+)
 def test_what_is_not_counted(rule: str) -> None:
     assert not is_counted(6.0, rule)

@@ -107,9 +107,7 @@ def test_what_is_no_number_is_unknown(content: str, reason: str, tmp_path: Path)
 
 def test_what_is_not_there_is_unknown(tmp_path: Path) -> None:
     assert read(None, LM_EVAL) == "no folder of results was given (--results)"
-    assert read(tmp_path / "nowhere", LM_EVAL) == (
-        "no files match org__m__1/results_*.json or again/results_*.json"
-    )
+    assert read(tmp_path / "nowhere", LM_EVAL) == ("no files match org__m__1/results_*.json or again/results_*.json")
     put("lm_eval.json", tmp_path / "again" / "results_1.json")
     put("lm_eval.json", tmp_path / "again" / "results_2.json")
     assert read(tmp_path, LM_EVAL) == "2 files match org__m__1/results_*.json or again/results_*.json"

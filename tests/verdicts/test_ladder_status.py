@@ -181,15 +181,15 @@ def test_the_strictest_of_two_tables() -> None:
 
 def test_a_rung_that_is_stricter_than_a_result_asks_for() -> None:
     rungs = [{**CONTENT["rungs"][0], "tolerance": 0.3}, *CONTENT["rungs"][1:]]
-    asked = climbed(ladder(capability=[MMLU], rungs=rungs), [A], [], {"a-1": {"mmlu": 0.4}}).rungs[0].models[0].tolerance
+    asked = (
+        climbed(ladder(capability=[MMLU], rungs=rungs), [A], [], {"a-1": {"mmlu": 0.4}}).rungs[0].models[0].tolerance
+    )
     assert (asked.lo, asked.hi) == (0.3, 0.3)
 
 
 @pytest.mark.parametrize("results", [{}, {"a-1": {}}, {"a-1": {"mmlu": Unscored("no file matches a-1.json")}}])
 @pytest.mark.parametrize(("tolerance", "counts"), [(0.6, False), (0.5, None), (0.21, None), (0.2, True)])
-def test_an_unknown_result_locks_only_where_it_decides(
-    results: Results, tolerance: float, counts: bool | None
-) -> None:
+def test_an_unknown_result_locks_only_where_it_decides(results: Results, tolerance: float, counts: bool | None) -> None:
     status = climbed(ladder(capability=[MMLU]), [A], [verdict(1, "a-1", tolerance)], results)
     assert (status.rungs[0].models[0].counts, status.rungs[0].met, status.rungs[1].unlocked) == (counts,) * 3
     assert status.allows(1e20) is counts
@@ -270,9 +270,7 @@ def test_a_revocation_never_unlocks(
     rules: dict[str, Any], models: list[Model], verdicts: list[Verdict], results: Results, which: int
 ) -> None:
     made = ladder(**rules)
-    revoked = [
-        replace(one, fallen=("revoked (y)",)) if number == which else one for number, one in enumerate(verdicts)
-    ]
+    revoked = [replace(one, fallen=("revoked (y)",)) if number == which else one for number, one in enumerate(verdicts)]
     taken_back = [
         replace(one, objections=("revoked (z)",)) if number == which else one for number, one in enumerate(models)
     ]

@@ -23,6 +23,7 @@ from foretell.cli import (
     judge,
     keys,
     ladder,
+    lineage,
     opening,
     organism,
     plan,
