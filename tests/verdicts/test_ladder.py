@@ -85,6 +85,7 @@ def test_a_rung_is_as_strict_as_the_rest_but_where_it_is_stricter() -> None:
         ({"requirement__every_model": 1}, r"requirement\.every_model: .* got 1, expected a valid boolean"),
         ({"requirement__at_least": 0}, r"requirement\.at_least: .* got 0, expected greater than or equal to 1"),
         ({"requirement__reach": 1.5}, r"requirement\.reach: .* got 1\.5, expected less than or equal to 1"),
+        ({"evaluators": ["age1abc"]}, r"evaluators\.0: .* got 'age1abc'"),
         ({"rungs": []}, r"rungs: .* got \[\]"),
         ({"rungs": with_rung(up_to_flop=0)}, r"rungs\.1\.up_to_flop: .* got 0, expected greater than 0"),
         ({"rungs": with_rung(up_to_flop=1e19)}, r"rungs\.1\.up_to_flop: .* got 1e\+19, expected more than the 1e\+19"),

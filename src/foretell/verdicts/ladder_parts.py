@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from foretell.base.toml_models import Part
 from foretell.lineage import Strictness, shortfalls
@@ -18,6 +18,9 @@ MODEL = "{model}"
 COUNTED, GIVEN = "6ND", "given"
 #: What may have helped with a forecast that counts, from the strictest on.
 HELPERS = ("none", "approved", "declared")
+
+#: A signing key as it stands in the first line of a NAME.pub: its name, a hash, and the key itself.
+Key = Annotated[str, StringConstraints(pattern=r"^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$")]
 
 
 class ComputePart(Part):
@@ -169,7 +172,7 @@ class LadderParts(Part):
 
     schema_: Literal["foretell.ladder/1"] = Field(alias="schema")
     title: Text
-    evaluators: list[Text] = Field(default_factory=list)
+    evaluators: list[Key] = Field(default_factory=list)
     compute: ComputePart
     requirement: RequirementPart
     rungs: list[RungPart] = Field(min_length=1)
