@@ -159,7 +159,7 @@ def _drawn(record: Mapping[str, Any], *, background: bool) -> str:
     height = 2 * _MARGIN + high * (_HEIGHT + _GAP_Y) + _LEGEND
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'font-family="sans-serif" font-size="{_LETTERS}">'
+        f'font-family="sans-serif">'
     ]
     if background:
         parts.append(f'<rect width="{width}" height="{height}" fill="{PAPER}"/>')
@@ -207,7 +207,7 @@ def _box(node: Node, place: tuple[int, int]) -> str:
         f"<g><title>{escape(f'{node.title}: {node.under}')}</title>"
         f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="{3 if node.verdict else 12}" fill="{CARD}" '
         f'stroke="{edge}" stroke-width="1.6"{dashed}/>'
-        f'<text x="{x + 12}" y="{y + 20}" fill="{INK}">{escape(shown)}</text>'
+        f'<text x="{x + 12}" y="{y + 20}" fill="{INK}" font-size="{_LETTERS}">{escape(shown)}</text>'
         f'<text x="{x + 12}" y="{y + 37}" fill="{MUTED}" font-size="{_LETTERS - 1.5}">{escape(node.under)}</text></g>'
     )
 
