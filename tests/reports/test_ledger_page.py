@@ -44,6 +44,10 @@ def record(**lineage: Any) -> dict[str, Any]:
     }
 
 
+def part(state: str, said: str) -> dict[str, Any]:
+    return {"name": "exam", "kind": "json", "state": state, "said": said}
+
+
 FULL = LedgerView(
     record(
         systems=[system("m", voucher="evaluator+1234", approved_by=[1])],
@@ -70,15 +74,10 @@ FULL = LedgerView(
         "loosened": [{"entry": 7, "what": ["small: up to 1e18 instead of 1e17"]}],
     },
     decisions=[
-        {
-            "title": "before training",
-            "entry": 8,
-            "time": MOMENT,
-            "signer": "evaluator+1234",
-            "outcome": "undecided",
-            "sentence": "exam is missing",
-            "parts": [{"name": "exam", "kind": "json", "state": "missing", "said": "there is no file exam.json"}],
-        }
+        {"entry": 8, "time": MOMENT, "signer": "evaluator+1234", "said": "undecided", "follows": True}
+        | {"title": "before training", "then": "undecided: exam is missing", "now": "met"}
+        | {"parts": [part("missing", "there is no file exam.json")], "parts_now": [part("met", "0.9 is at least 0.8")]},
+        {"entry": 9, "time": MOMENT, "signer": "x+1", "said": "met", "follows": False, "why": "exam was missing"},
     ],
     timelines=[RUN],
 )
@@ -112,6 +111,8 @@ def test_every_part_is_there() -> None:
     assert "Training up to <b>1e+18 FLOP</b> is unlocked" in page
     assert "cannot be said" in page
     assert "there is no file exam.json" in page
+    assert "met: 0.9 is at least 0.8" in page
+    assert "It says met, which does not follow</b>: exam was missing" in page
     assert "it was revoked (leaked)" in page
     assert "&lt;m&gt;" in page
     assert "<m>" not in page

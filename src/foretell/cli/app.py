@@ -22,6 +22,7 @@ from foretell.cli import (
     inspect_forecast,
     judge,
     keys,
+    ladder,
     lineage,
     opening,
     organism,
@@ -95,6 +96,7 @@ _PANELS = {
     },
     "Govern": {
         "lineage": lineage,
+        "ladder": ladder,
         "policy": policy,
     },
     "Study": {

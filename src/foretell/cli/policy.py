@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from foretell import attempts
-from foretell.base.errors import ForetellError, InputError
+from foretell.base.errors import InputError
 from foretell.base.files import write_text_atomically
 from foretell.cli.console import emit_json, out
 from foretell.cli.protocol import JsonOption, KeyOption, LedgerArgument
@@ -18,9 +18,9 @@ from foretell.verdicts.policy import Policy
 from foretell.verdicts.policy_decision import Decision, decide
 from foretell.verdicts.policy_evidence import read_results, record
 from foretell.verdicts.policy_text import policy_toml
-from foretell.verifier.decisions import check_decision, decide_again
+from foretell.verifier.decisions import decision_record
 from foretell.verifier.layout import LOG
-from foretell.verifier.record import Entry, Record
+from foretell.verifier.record import Record
 from foretell.verifier.standing import standings
 
 app = typer.Typer(
@@ -105,7 +105,7 @@ def show(ledger: LedgerArgument, json_to: JsonOption = None) -> None:
     Ends with 13 where a decision does not follow from what it says.
     """
     log, now = _log(ledger), datetime.now(UTC)
-    told = [_told(log, entry, now) for entry in log.notices["decision"]]
+    told = [decision_record(log, entry, now) for entry in log.notices["decision"]]
     if json_to:
         emit_json({"decisions": told}, json_to)
     if json_to != "-":
@@ -114,20 +114,6 @@ def show(ledger: LedgerArgument, json_to: JsonOption = None) -> None:
         if not told:
             out.print("no decision yet; next: foretell policy decide")
     raise typer.Exit(0 if all(one["follows"] for one in told) else _FORGED)
-
-
-def _told(log: Record, entry: Entry, now: datetime) -> dict[str, Any]:
-    """One decision of the log, as it was and as it would be with the same evidence now."""
-    said = {"entry": entry.index, "time": entry.time.isoformat(), "signer": entry.signer.id, "said": entry["outcome"]}
-    try:
-        check_decision(log, entry)
-        policy, then = decide_again(log, entry, entry.index, entry.time)
-        _, since = decide_again(log, entry, len(log.entries), now)
-    except ForetellError as error:
-        return {**said, "follows": False, "why": str(error)}
-    parts = [record(part) for part in then.parts]
-    outcome = {"title": policy.title, "then": then.sentence, "now": since.sentence, "parts": parts}
-    return {**said, "follows": True, **outcome, "parts_now": [record(part) for part in since.parts]}
 
 
 def _print_told(told: dict[str, Any]) -> None:

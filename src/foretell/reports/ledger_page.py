@@ -30,7 +30,7 @@ class LedgerView:
     Attributes:
         record: see verifier.ledger_record.
         ladder: content of `foretell ladder status --json`.
-        decisions: content of `foretell policy show --json`, its list.
+        decisions: the list of `foretell policy show --json`.
         timelines: watch records (schema foretell.watch-record/1).
     """
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from foretell.base.errors import InputError
 
 #: Operations a parameter and token: two forward, four backward.
 _PER_PARAMETER_AND_TOKEN = 6
+GIVEN = "given"
+_COUNTED = re.compile(r"6 × (\d+(?:\.\d+)?(?:e[+-]\d+)?) parameters × (\d+(?:\.\d+)?(?:e[+-]\d+)?) tokens")
+#: The rule's text carries six digits of each number.
+_DIGITS = 1e-5
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,26 @@ def training_flop(
         if not 0 < value < math.inf:
             raise _refused(f"{option} {value:g}", "a positive number")
     if flop is not None:
-        return TrainingFlop(float(flop), "given")
+        return TrainingFlop(float(flop), GIVEN)
     assert parameters is not None
     assert tokens is not None
     counted = _PER_PARAMETER_AND_TOKEN * float(parameters) * float(tokens)
     return TrainingFlop(counted, f"6 × {parameters:g} parameters × {tokens:g} tokens")
+
+
+def is_counted(flop: float, rule: str) -> bool:
+    """Whether a rule's text counts parameters and tokens, and comes to the operations that stand beside it.
+
+    >>> is_counted(1.2e20, "6 × 1e+09 parameters × 2e+10 tokens"), is_counted(1.2e20, "given")
+    (True, False)
+    >>> is_counted(1e18, "6 × 1e+09 parameters × 2e+10 tokens")
+    False
+    """
+    numbers = _COUNTED.fullmatch(rule)
+    if numbers is None:
+        return False
+    counted = _PER_PARAMETER_AND_TOKEN * float(numbers[1]) * float(numbers[2])
+    return math.isclose(counted, flop, rel_tol=_DIGITS)
 
 
 def _refused(got: str, expected: str) -> InputError:

@@ -7,11 +7,13 @@ has the file can compare. Everything else is found anew: what counts, what is me
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from foretell.base.errors import ForgeryError
+from foretell.base.errors import ForetellError, ForgeryError
 from foretell.verdicts.policy import POLICY_FILE, Policy
 from foretell.verdicts.policy_decision import Decision, decide
 from foretell.verdicts.policy_evidence import Recorded, evidence, recorded, result_of
+from foretell.verdicts.policy_evidence import record as part_record
 from foretell.verifier.record import Entry, Record
 from foretell.verifier.standing import standings
 
@@ -30,6 +32,24 @@ def decide_again(record: Record, entry: Entry, before: int, at: datetime) -> tup
     policy = Policy.parse(entry["text"].encode(), f"{where}: {POLICY_FILE}")
     results = {part.name: result_of(part, where) for part in recorded(entry["parts"], where)}
     return policy, decide(policy, results, standings(record, before), {entry.signer.verifier}, at)
+
+
+def decision_record(record: Record, entry: Entry, now: datetime) -> dict[str, Any]:
+    """A decision for JSON: what it came to then, and with the same files now.
+
+    {"entry", "time", "signer", "said": the outcome that was signed, "follows": whether it follows} and then "why" it
+    does not, or "title", "then", "now": the outcome in words, "parts" and "parts_now": what each showed.
+    """
+    said = {"entry": entry.index, "time": entry.time.isoformat(), "signer": entry.signer.id, "said": entry["outcome"]}
+    try:
+        check_decision(record, entry)
+        policy, then = decide_again(record, entry, entry.index, entry.time)
+        _, since = decide_again(record, entry, len(record.entries), now)
+    except ForetellError as error:
+        return {**said, "follows": False, "why": str(error)}
+    parts, parts_now = ([part_record(part) for part in made.parts] for made in (then, since))
+    outcome = {"title": policy.title, "then": then.sentence, "now": since.sentence}
+    return {**said, "follows": True, **outcome, "parts": parts, "parts_now": parts_now}
 
 
 def check_decision(record: Record, entry: Entry) -> str:
