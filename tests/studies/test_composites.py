@@ -68,7 +68,7 @@ def test_a_composite_that_fails_at_the_tolerance_of_its_parts() -> None:
     assert times["lo"] < times["mean"] < times["hi"]
     assert times["mean"] == pytest.approx(5, abs=0.3)
     said = answer(levels, found)
-    assert said[0] == f"No: of parts that pass, {BEST} fails at the same tolerance."
+    assert said[0] == f"Not by itself: {BEST} fails at a tolerance that both parts meet."
     assert said[1].startswith(f"Forecasts by {ROUGH}: {EARLY} 0.618 nats")
     assert said[1].endswith(f"pass at 0.75 nats; of 3 composites 2 pass, {BEST} fails.")
     assert said[3].startswith(f"Choosing among draws, in times the worse part's loss: {ROUGH}: {BEST} 4.")
@@ -78,7 +78,7 @@ def test_a_composite_that_fails_at_the_tolerance_of_its_parts() -> None:
 
 def test_composites_that_hold_or_are_not_decided() -> None:
     held = answer(*made(0.5))
-    assert held[0] == "Not shown to break: no composite of parts that pass fails at the same tolerance."
+    assert held[0] == "Not shown to break: no composite fails at a tolerance that both parts meet."
     assert "3 pass, none fails." in held[1]
     assert held[-1].startswith("No composed forecast was clearly worse")
     undecided = answer(*made(0.75))
