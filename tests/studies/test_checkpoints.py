@@ -159,7 +159,7 @@ def test_the_path_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             yield [open_forecaster(spec, vocabulary, open_target=open_target)]
 
     monkeypatch.setattr(workshop, "text_references", few)
-    monkeypatch.setattr(workshop, "QUICK_PROMPTS", 12)
+    monkeypatch.setattr(workshop, "QUICK_PROMPTS", 10)
     found = run(Workshop(tmp_path, quick=True))
     (target,) = found.facts["targets"]
     numbers = {(one["start"], one["method"]): one for one in target["entries"]}
