@@ -131,7 +131,7 @@ def test_blocks_of_positions_change_nothing(
     members = [Table("a", random_logs(rng, vocabulary.size)), Table("b", random_logs(rng, vocabulary.size))]
     truth = write_truth(random_logs(rng, vocabulary.size))
     whole = fit_weights("linear", members, truth)
-    monkeypatch.setattr("foretell.forecasters.pool_fit._BLOCK_ENTRIES", 1)
+    monkeypatch.setattr("foretell.forecasters.spooled_rows._BLOCK_ENTRIES", 1)
     by_row = fit_weights("linear", members, truth)
     np.testing.assert_allclose(whole.weights, by_row.weights, atol=1e-9)
 

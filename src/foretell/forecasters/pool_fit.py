@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
-import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.base.errors import DistributionError, InputError
-from foretell.base.files import storage_errors
 from foretell.distributions import Distributions
-from foretell.forecasters.dense import dense_logprobs
 from foretell.forecasters.forecaster import Forecaster
 from foretell.forecasters.simplex import minimise
+from foretell.forecasters.spooled_rows import SpooledRows
 
 #: A fit stops when no weights can be better by more than this.
 GAP_NATS = 1e-8
-#: Entries (positions × vocabulary) of one array that are worked on at a time: 32 MB in float64.
-_BLOCK_ENTRIES = 4 << 20
 _Floats = NDArray[np.float64]
 
 
@@ -79,19 +73,19 @@ def fit_weights(kind: str, members: Sequence[Forecaster], practice: Distribution
         )
     for member in members:
         member.prepare(practice.prompts)
-    data = _PracticeData(members, practice)
+    data = _practice_rows(members, practice)
     statistics = {"linear": _linear, "log": _logarithmic}[kind]
     if kind == "log":
-        data.require_positive([member.name for member in members])
+        _require_positive(data, [member.name for member in members])
 
     def oracle(weights: _Floats) -> tuple[float, _Floats, _Floats]:
         value, gradient, hessian = 0.0, np.zeros(len(members)), np.zeros((len(members), len(members)))
-        for truth, forecasts, row_weights in data.blocks():
+        for truth, forecasts, row_weights in _blocks(data):
             terms = statistics(truth, forecasts, row_weights, weights)
             value, gradient, hessian = value + terms[0], gradient + terms[1], hessian + terms[2]
         return value, gradient, hessian
 
-    entropy, alone = data.entropy_and_members()
+    entropy, alone = _entropy_and_members(data)
     if not np.isfinite(oracle(np.full(len(members), 1 / len(members)))[0]):
         raise DistributionError(
             "no pool has a finite KL",
@@ -160,59 +154,42 @@ def _logarithmic(
     return value, gradient, second - (under_pool / row_weights) @ under_pool.T
 
 
-class _PracticeData:
-    """Truth and members' forecasts at all practice positions, in a temporary file."""
+def _practice_rows(members: Sequence[Forecaster], practice: Distributions) -> SpooledRows:
+    """Truth and members' forecasts at all practice positions, the truth first."""
+    places = {prompt.id: index for index, prompt in enumerate(practice.prompts)}
+    sources = [lambda prompt: practice.block(places[prompt.id]), *(member.forecast for member in members)]
+    return SpooledRows(
+        sources, [practice.prompts[index] for index in practice.storage_order()], practice.vocabulary.size
+    )
 
-    def __init__(self, members: Sequence[Forecaster], practice: Distributions) -> None:
-        self.vocabulary = practice.vocabulary.size
-        self.shape = (len(members) + 1, len(practice), self.vocabulary)
-        spool = tempfile.TemporaryFile()  # noqa: SIM115 (closed, and so deleted, with the data)
-        weakref.finalize(self, spool.close)
-        with storage_errors(Path(tempfile.gettempdir())):
-            self._logs = np.memmap(spool, np.float32, "w+", shape=self.shape)
-            self.row_weights = self._lay_down(members, practice)
 
-    def _lay_down(self, members: Sequence[Forecaster], practice: Distributions) -> _Floats:
-        total = sum(prompt.weight for prompt in practice.prompts)
-        row_weights = np.empty(len(practice))
-        start = 0
-        for index in practice.storage_order():
-            prompt = practice.prompts[index]
-            stop = start + len(prompt.positions)
-            self._logs[0, start:stop] = dense_logprobs(practice.block(index), self.vocabulary)
-            for slot, member in enumerate(members, 1):
-                self._logs[slot, start:stop] = dense_logprobs(member.forecast(prompt), self.vocabulary)
-            row_weights[start:stop] = prompt.weight / total / len(prompt.positions)
-            start = stop
-        return row_weights
+def _blocks(rows: SpooledRows) -> Iterator[tuple[_Floats, _Floats, _Floats]]:
+    """Truth's probabilities, members' log-probabilities and row weights, a few positions at a time."""
+    for logs, row_weights in rows.blocks():
+        yield np.exp(logs[0]), logs[1:], row_weights
 
-    def blocks(self) -> Iterator[tuple[_Floats, _Floats, _Floats]]:
-        """Truth's probabilities, members' log-probabilities and row weights, a few positions at a time."""
-        step = max(1, _BLOCK_ENTRIES // (self.vocabulary * self.shape[0]))
-        for start in range(0, self.shape[1], step):
-            logs = np.asarray(self._logs[:, start : start + step], np.float64)
-            yield np.exp(logs[0]), logs[1:], self.row_weights[start : start + step]
 
-    def require_positive(self, names: Sequence[str]) -> None:
-        """Raise unless every member gives every token mass, without which a logarithmic pool has no gradient."""
-        for _, forecasts, _ in self.blocks():
-            zero = np.isneginf(forecasts).any(axis=(1, 2))
-            if zero.any():
-                raise DistributionError(
-                    "probability zero in a logarithmic pool",
-                    where=names[int(np.argmax(zero))],
-                    got="tokens with probability zero",
-                    expected="some mass for every token",
-                    fix="Use a linear pool, or a member that gives every token some mass.",
-                )
+def _require_positive(rows: SpooledRows, names: Sequence[str]) -> None:
+    """Raise unless every member gives every token mass, without which a logarithmic pool has no gradient."""
+    for _, forecasts, _ in _blocks(rows):
+        zero = np.isneginf(forecasts).any(axis=(1, 2))
+        if zero.any():
+            raise DistributionError(
+                "probability zero in a logarithmic pool",
+                where=names[int(np.argmax(zero))],
+                got="tokens with probability zero",
+                expected="some mass for every token",
+                fix="Use a linear pool, or a member that gives every token some mass.",
+            )
 
-    def entropy_and_members(self) -> tuple[float, list[float]]:
-        """Mean entropy of the truth, and each member's mean cross-entropy, in nats."""
-        sums = np.zeros(self.shape[0])
-        for truth, forecasts, row_weights in self.blocks():
-            mass = truth * row_weights[:, None]
-            seen = mass > 0
-            sums[0] -= mass[seen] @ np.log(truth[seen])
-            for slot, logs in enumerate(forecasts, 1):
-                sums[slot] -= mass[seen] @ logs[seen]
-        return float(sums[0]), [float(value) for value in sums[1:]]
+
+def _entropy_and_members(rows: SpooledRows) -> tuple[float, list[float]]:
+    """Mean entropy of the truth, and each member's mean cross-entropy, in nats."""
+    sums = np.zeros(rows.shape[0])
+    for truth, forecasts, row_weights in _blocks(rows):
+        mass = truth * row_weights[:, None]
+        seen = mass > 0
+        sums[0] -= mass[seen] @ np.log(truth[seen])
+        for slot, logs in enumerate(forecasts, 1):
+            sums[slot] -= mass[seen] @ logs[seen]
+    return float(sums[0]), [float(value) for value in sums[1:]]

@@ -15,6 +15,7 @@ from foretell.forecasters.crosswalk import NODES, CrosswalkForecaster
 from foretell.forecasters.forecaster import Forecaster
 from foretell.forecasters.infinigram import InfinigramForecaster
 from foretell.forecasters.lowrank import LowRankForecaster
+from foretell.forecasters.next_checkpoint import open_next
 from foretell.forecasters.ngram import NgramForecaster
 from foretell.forecasters.ngram_counts import NgramCounts, check_order, count_ngrams
 from foretell.forecasters.ngram_table import SUFFIX, NgramTable
@@ -36,6 +37,7 @@ KNOWN = (
     "model:TARGET",
     "crosswalk:TARGET",
     "lowrank:DIR",
+    "next:METHOD:RUN@STEP",
     "python:MODULE:FUNCTION",
     "program:FOLDER",
     "file:DIR",
@@ -89,7 +91,8 @@ def open_forecaster(
 
     Args:
         open_target: called with TARGET of 'model:TARGET'.
-        practice: a truth to fit a pool's weights on; without it they are equal.
+        practice: a truth to fit a pool's weights on (without it they are equal), whose prompts serve
+            'next:METHOD:RUN@STEP' to measure on.
         renormalise: rows of a function or a file that do not sum to 1 are divided by their sum, and `describe` says so.
         model_kind: what a 'model:TARGET' is asked for: 'dense', 'factored' or 'topk'; what it gives best where None.
         progress: called with bytes done and in total while a corpus is tokenised.
@@ -184,6 +187,29 @@ def _lowrank(spec: str, rest: str, opening: _Opening) -> Forecaster:
     )
 
 
+def _next(spec: str, rest: str, opening: _Opening) -> Forecaster:
+    return open_next(
+        spec,
+        opening.vocabulary,
+        opening.open_target,
+        open_reference=lambda name: _open_reference(spec, name, opening),
+        practice=opening.practice,
+        model_kind=opening.model_kind,
+    )
+
+
+def _open_reference(spec: str, name: str, opening: _Opening) -> Forecaster:
+    if not is_reference(name):
+        raise InputError(
+            "no text-only reference",
+            where=spec,
+            got=repr(name),
+            expected="a forecaster that knows text but no model",
+            fix="Give uniform, unigram:CORPUS, ngram:N:CORPUS, infinigram:CORPUS or a pool of these.",
+        )
+    return _open(name, opening)
+
+
 def _split_options(rest: str, names: Sequence[str]) -> tuple[str, dict[str, int]]:
     """What stands before the options at the end of a spec, and the options: 'x:runs=10' is ('x', {'runs': 10}).
 
@@ -238,7 +264,8 @@ def _unknown(spec: str) -> InputError:
         got=repr(spec),
         expected=f"one of {', '.join(KNOWN)}",
         fix="CORPUS is stdlib, tiny, a file, a folder or a built table; N is 1 to 8; members of a pool have no + in "
-        "their names; crosswalk takes :nodes=N at its end, lowrank :runs=N and :probes=M.",
+        "their names; crosswalk takes :nodes=N at its end, lowrank :runs=N and :probes=M; METHOD is last, logits or "
+        "scaling, RUN a folder of checkpoints or tiny, and :from=K may follow STEP.",
     )
 
 
@@ -249,6 +276,7 @@ _OPENERS: dict[str, Callable[[str, str, _Opening], Forecaster]] = {
     "model": _model,
     "crosswalk": _crosswalk,
     "lowrank": _lowrank,
+    "next": _next,
     "python": _python,
     "program": _program,
     "file": _file,
