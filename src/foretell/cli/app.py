@@ -38,6 +38,7 @@ from foretell.cli import (
     table,
     transfer,
     verify,
+    watch,
 )
 from foretell.cli.console import err, out
 
@@ -91,6 +92,7 @@ _PANELS = {
         "stamp": stamp,
         "verify": verify,
     },
+    "Govern": {"watch": watch},
     "Study": {
         "organism": organism,
         "transfer": transfer,

@@ -6,7 +6,8 @@ A folder is `checkpoint-N` (transformers' Trainer) or `step-N` (organisms, and w
 - there are weights as safetensors, each file as long as its own header says, and every file that an index names;
 - of `checkpoint-N`: trainer_state.json is there and is of step N. Trainer writes it last.
 
-`step-N` has no last file; whoever polls looks twice and takes it when nothing has changed in between (`glance`).
+`step-N` has no last file, and other programs may write more; whoever polls looks twice, and takes a folder that is
+whole when nothing has changed in between (`glance`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from foretell.watching.terms import the_checkpoint
 PASS, FAIL, INCONCLUSIVE, INADMISSIBLE = "pass", "fail", "inconclusive", "inadmissible"
 #: Not one of the ledger's verdicts: there is nothing in it that could be judged.
 UNFORECAST = "unforecast"
-#: Where a checkpoint stands before its first step, and the steps after which something has to be waited for.
+#: Where a checkpoint stands before the first step of its attempt.
 PLANNED, CHARTERED = "planned", "charter"
 
 

@@ -10,6 +10,7 @@ Both do what is left to do, and nothing twice: all that they know is in the ledg
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from foretell.targets.collection import tokenize
 from foretell.targets.hf_folder import weights_digest
 from foretell.targets.target import Target
 from foretell.verdicts.charter import Charter
+from foretell.verifier.layout import TRUTH, attempt_folder
 from foretell.verifier.record import Attempt, Record
 from foretell.watching.checkpoint_folders import (
     find_checkpoints,
@@ -173,6 +175,24 @@ class Watch:
                 attempts.judge(self.ledger, self.terms.evaluator, number=standing.number)
             return judgement_of(self.standing(step), self.ledger, self.plan.tolerance(step))
 
+    def filled(self, spec: str, step: int) -> str:
+        """A spec of the plan with its places filled in for a step.
+
+        Raises:
+            InputError: it needs an earlier checkpoint, and there is none.
+        """
+        earlier = {number: path for number, path in find_checkpoints(self.run).items() if number < step}
+        if "{last}" in spec and not earlier:
+            raise InputError(
+                "no earlier checkpoint to forecast from",
+                where=f"[[forecasters]], step {step}",
+                got=repr(spec),
+                expected=f"a checkpoint before step {step} in {self.run}",
+                fix="Begin with a forecaster that needs none, such as model:hf:BASE or an n-gram.",
+            )
+        last = str(earlier[max(earlier)]) if earlier else ""
+        return fill(spec, run=str(self.run), step=str(step), last=last)
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         with storage_errors(self.ledger):
@@ -190,7 +210,7 @@ class Watch:
         if standing.entry("open") is None:
             attempts.open_prompts(self.ledger, secret, attempt.number)
         if spec := self.plan.forecaster(step):
-            self._commit(step, attempt, self._filled(spec, step))
+            self._commit(step, attempt, self.filled(spec, step))
 
     def _reveal(self, standing: Standing, folder: Path) -> None:
         """The truth of a checkpoint: whole, the same before it was read and after, and of new weights."""
@@ -203,6 +223,8 @@ class Watch:
         assert standing.attempt is not None
         self._require_unknown(target, standing.attempt)
         secret, number = self.terms.evaluator, standing.number
+        # What a killed reveal left may be of a checkpoint that was trained anew since; no entry names it.
+        shutil.rmtree(attempt_folder(self.ledger, standing.attempt.number) / TRUTH, ignore_errors=True)
         attempts.reveal(self.ledger, target, secret, number=number, progress=self.progress)
 
     def _commit(self, step: int, attempt: Attempt, spec: str) -> None:
@@ -221,19 +243,6 @@ class Watch:
             )
             self._require_absent(step)  # forecasting takes time, and training may not have waited
             attempts.commit_forecast(self.ledger, made.folder, self.team, number=attempt.number)
-
-    def _filled(self, spec: str, step: int) -> str:
-        earlier = {number: path for number, path in find_checkpoints(self.run).items() if number < step}
-        if "{last}" in spec and not earlier:
-            raise InputError(
-                "no earlier checkpoint to forecast from",
-                where=f"[[forecasters]], step {step}",
-                got=repr(spec),
-                expected=f"a checkpoint before step {step} in {self.run}",
-                fix="Begin with a forecaster that needs none, such as model:hf:BASE or an n-gram.",
-            )
-        last = str(earlier[max(earlier)]) if earlier else ""
-        return fill(spec, run=str(self.run), step=str(step), last=last)
 
     def _older_than_its_forecast(self, standing: Standing, folder: Path) -> str | None:
         """That weights were there before the commitment, as far as the time of their file tells."""
