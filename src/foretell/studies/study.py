@@ -20,6 +20,8 @@ CLAIMS = {
     "D7": "Even a perfect score says nothing off the sampled distribution: a deceptive model behaves until it sees its "
     "chance.",
     "D8": "A trigger like the preimage of a hash can't be sampled at all.",
+    "D11": "Models should grow step by step, each only after the one before was predicted, with forecasts throughout "
+    "training.",
     "D16": "A model could be trained to be easy to predict on the test without being understood.",
     "D17": "If a model is only slightly fine-tuned, the old understanding should still predict it.",
     "D18": "The metric rewards small vocabularies.",
