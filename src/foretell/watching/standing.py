@@ -12,7 +12,7 @@ from foretell.verdicts.charter import Charter
 from foretell.verifier.layout import SCORE, attempt_folder
 from foretell.verifier.record import Attempt, Entry, Record
 from foretell.verifier.rescore import read_score
-from foretell.watching.terms import the_checkpoint
+from foretell.watching.terms import step_of, the_checkpoint
 
 PASS, FAIL, INCONCLUSIVE, INADMISSIBLE = "pass", "fail", "inconclusive", "inadmissible"
 #: Not one of the ledger's verdicts: there is nothing in it that could be judged.
@@ -80,6 +80,12 @@ def standing_of(record: Record, run: str, step: int, where: str) -> Standing:
                 fix="Watch under another run name, from the last checkpoint that passed.",
             )
     return Standing(step, next(iter(charters.values()), None), tries[0] if tries else None)
+
+
+def signed_steps(record: Record, run: str) -> list[int]:
+    """The steps of a run that have charters, in the order of the log."""
+    found = (step_of(charter.target.future or "", run) for charter in record.charters.values())
+    return [step for step in found if step is not None]
 
 
 @dataclass(frozen=True)

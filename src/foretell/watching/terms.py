@@ -23,8 +23,8 @@ from foretell.verdicts.charter import Charter
 from foretell.verdicts.charter_text import charter_toml
 from foretell.watching.plan import Plan
 
-#: What a charter has that its plan does not fix, or not for ever: when it was written; where fresh prompts are from.
-_WHEN, _POOL = ("title", "track.deadline"), "pool"
+#: What a charter has that its plan does not fix: when it was written.
+_WHEN = "track.deadline"
 
 
 def the_checkpoint(run: str, step: int) -> str:
@@ -34,6 +34,17 @@ def the_checkpoint(run: str, step: int) -> str:
     'checkpoint 20 of the training run stdlib-a'
     """
     return f"checkpoint {step} of the training run {run}"
+
+
+def step_of(future: str, run: str) -> int | None:
+    """The step that a charter's words mean; None where they are about something else.
+
+    >>> step_of(the_checkpoint("stdlib-a", 20), "stdlib-a"), step_of("checkpoint 20 of the training run b", "stdlib-a")
+    (20, None)
+    """
+    digits = future.removeprefix("checkpoint ").partition(" ")[0]
+    step = int(digits) if digits.isdecimal() else None
+    return step if step is not None and the_checkpoint(run, step) == future else None
 
 
 @dataclass(frozen=True)
@@ -104,19 +115,13 @@ class Terms:
         return Charter.parse(charter_toml(content).encode(), f"the charter of step {step}")
 
 
-def differences(signed: Charter, planned: Charter, *, judged: bool) -> list[str]:
-    """Where a signed charter is not what the plan says now, in words.
-
-    Args:
-        judged: whether its attempt is over; then its pool may be another than the plan's, which goes on with fresh
-            prompts.
-    """
-    left = [_WHEN[0], *([_POOL] if judged else [])]
-    there, here = (_flat(one.model_dump(mode="json", exclude=set(left))) for one in (signed, planned))
+def differences(signed: Charter, planned: Charter) -> list[str]:
+    """Where a signed charter is not what the plan says now, in words."""
+    there, here = (_flat(one.model_dump(mode="json")) for one in (signed, planned))
     return [
-        f"{name} {there.get(name)!r}, not {here.get(name)!r}"
+        f"{name} {there.get(name)!r}, where the plan has {here.get(name)!r}"
         for name in dict.fromkeys([*there, *here])
-        if name not in _WHEN and there.get(name) != here.get(name)
+        if name != _WHEN and there.get(name) != here.get(name)
     ]
 
 

@@ -39,7 +39,7 @@ from foretell.watching.checkpoint_folders import (
     written_at,
 )
 from foretell.watching.plan import FOLDER_TARGET, Plan, fill
-from foretell.watching.standing import UNFORECAST, Judgement, Standing, judgement_of, standing_of
+from foretell.watching.standing import UNFORECAST, Judgement, Standing, judgement_of, signed_steps, standing_of
 from foretell.watching.terms import Terms, differences
 
 #: By how much a file system's clock may be behind this machine's.
@@ -123,8 +123,11 @@ class Watch:
         for step in self.plan.steps:
             planned, standing = self.terms.charter(step), self.standing(step, record)
             if standing.charter is not None:
-                _require_same(standing.charter, planned, step, standing.judged)
+                _require_same(standing.charter, planned, step)
             unsealed += standing.attempt is None
+        left_out = sorted(set(signed_steps(record, self.plan.run)) - set(self.plan.steps))
+        if left_out:
+            raise _another_plan("the schedule", f"no checkpoint {left_out[0]}, which has a charter")
         left = len(self.terms.pool) - len(record.used(self.terms.committed.root))
         if left < unsealed * self.plan.prompts:
             raise OrderError(
@@ -138,6 +141,7 @@ class Watch:
     def prepare(self, step: int) -> Standing:
         """Seal fresh prompts for a checkpoint that is not there yet, open them to the team, and forecast.
 
+        The first call signs the charters of the whole schedule: nobody can loosen it when results are in.
         Without a forecaster in the plan, the team has to commit, before the checkpoint is there.
 
         Raises:
@@ -202,15 +206,23 @@ class Watch:
 
     def _prepare(self, standing: Standing) -> None:
         """What is left of charter, seal, open and commit."""
-        step, charter, secret = standing.step, standing.charter, self.terms.evaluator
-        if charter is None:
-            charter = self.terms.charter(step)
-            attempts.fix_charter(self.ledger, charter, secret)
-        attempt = standing.attempt or attempts.seal(self.ledger, self.terms.pool, secret, charter.digest)
+        step, secret = standing.step, self.terms.evaluator
+        charters = self._sign_schedule()
+        attempt = standing.attempt or attempts.seal(self.ledger, self.terms.pool, secret, charters[step].digest)
         if standing.entry("open") is None:
             attempts.open_prompts(self.ledger, secret, attempt.number)
         if spec := self.plan.forecaster(step):
             self._commit(step, attempt, self.filled(spec, step))
+
+    def _sign_schedule(self) -> dict[int, Charter]:
+        """The charter of every scheduled checkpoint, signed."""
+        record, charters = self.record(), {}
+        for step in self.plan.steps:
+            signed = self.standing(step, record).charter
+            charters[step] = self.terms.charter(step) if signed is None else signed
+            if signed is None:
+                attempts.fix_charter(self.ledger, charters[step], self.terms.evaluator)
+        return charters
 
     def _reveal(self, standing: Standing, folder: Path) -> None:
         """The truth of a checkpoint: whole, the same before it was read and after, and of new weights."""
@@ -325,13 +337,17 @@ class Watch:
                 )
 
 
-def _require_same(signed: Charter, planned: Charter, step: int, judged: bool) -> None:
-    found = differences(signed, planned, judged=judged)
+def _require_same(signed: Charter, planned: Charter, step: int) -> None:
+    found = differences(signed, planned)
     if found:
-        raise OrderError(
-            "another plan than was signed",
-            where=f"the charter of step {step}",
-            got="; ".join(found),
-            expected="what the plan says now",
-            fix="Put the plan back, or watch under another run name: what is signed cannot be changed.",
-        )
+        raise _another_plan(f"the charter of step {step}", "; ".join(found))
+
+
+def _another_plan(where: str, got: str) -> OrderError:
+    return OrderError(
+        "another plan than was signed",
+        where=where,
+        got=got,
+        expected="what the plan says now",
+        fix="Put the plan back, or watch under another run name: what is signed cannot be changed.",
+    )
