@@ -133,12 +133,12 @@ class _Panel:
         with tempfile.TemporaryDirectory() as folder:
             made = []
             for place, spec in enumerate(self._specs):
+                name = spec
                 try:
-                    forecaster = self._open(self._watch.filled(spec, standing.step))
+                    name = self._watch.filled(spec, standing.step)
+                    made.append(self._made(self._open(name), truth, Path(folder) / str(place)))
                 except InputError as error:  # an earlier checkpoint that was removed since, say
-                    told.append({"name": spec, "reference": is_reference(spec), "loss": {"unscored": str(error)}})
-                else:
-                    made.append(self._made(forecaster, truth, Path(folder) / str(place)))
+                    told.append({"name": name, "reference": is_reference(name), "loss": {"unscored": str(error)}})
             result = score(truth, made, settings=charter.score_settings(), judging=charter.judge_settings())
         for entry in result["forecasts"]:
             told.append({"name": entry["name"], "reference": is_reference(entry["name"]), "loss": entry["loss"]})

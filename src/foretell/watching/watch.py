@@ -42,8 +42,8 @@ from foretell.watching.plan import FOLDER_TARGET, Plan, fill
 from foretell.watching.standing import UNFORECAST, Judgement, Standing, judgement_of, signed_steps, standing_of
 from foretell.watching.terms import Terms, differences
 
-#: By how much a file system's clock may be behind this machine's.
-_SKEW_SECONDS = 2.0
+#: File systems stamp files with a coarser clock than the one that entries are dated with.
+_COARSE_SECONDS = 0.05
 #: In the ledger's folder: two watchers of one ledger take turns.
 _LOCK = ".watch.lock"
 
@@ -261,9 +261,9 @@ class Watch:
         entry = standing.entry("commit")
         assert entry is not None
         written = written_at(folder) if not unfinished(folder) else None
-        if written is None or written + _SKEW_SECONDS >= entry.time.timestamp():
+        if written is None or written + _COARSE_SECONDS >= entry.time.timestamp():
             return None
-        return f"its weights were written {entry.time.timestamp() - written:.0f} s before its forecast was committed"
+        return f"its weights were written {entry.time.timestamp() - written:.1f} s before its forecast was committed"
 
     def _require_scheduled(self, step: int) -> None:
         if step not in self.plan.steps:
