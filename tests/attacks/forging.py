@@ -25,7 +25,7 @@ from foretell.ledger import (
 )
 from foretell.verifier import verify
 from foretell.verifier.layout import LOG, attempt_folder
-from foretell.verifier.record import predicate_type
+from foretell.verifier.statements import predicate_type
 from tests.attempts.playing import Game
 
 BOTH = ("evaluator", "team")

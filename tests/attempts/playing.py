@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from foretell.ledger import SecretKey
 from foretell.suites import Suite, load_suite
 from foretell.targets.collection import tokenize
 from foretell.targets.specs import open_target
+from foretell.targets.target import Target
 from foretell.verdicts.charter import Charter
 from foretell.verdicts.charter_text import charter_toml
 
@@ -118,19 +120,21 @@ class Game:
         )
         return folder
 
-    def answer(self, track: str) -> None:
-        """From opening to running."""
+    def answer(self, track: str, with_: str | None = None, helpers: Sequence[str] = ()) -> None:
+        """From opening to running; `with_` is what forecasts, and `helpers` what is declared besides."""
         if track == "blind":
-            attempts.commit_program(self.ledger, self.program(), self.team)
+            attempts.commit_program(self.ledger, self.program(), self.team, helpers=helpers)
             attempts.run_program(self.ledger, TINY.vocabulary, self.evaluator)
         else:
             attempts.open_prompts(self.ledger, self.evaluator)
-            with_ = "model:tiny@1536" if track == "prospective" else "ngram:2:tiny"
-            attempts.commit_forecast(self.ledger, self.forecast(f"forecast-{track}", with_), self.team)
+            chosen = with_ or ("model:tiny@1536" if track == "prospective" else "ngram:2:tiny")
+            number = len(attempts.status(self.ledger).attempts)
+            made = self.forecast(f"forecast-{number}-{track}", chosen)
+            attempts.commit_forecast(self.ledger, made, self.team, helpers=helpers)
 
-    def end(self, out: str = "published") -> Path:
+    def end(self, out: str = "published", target: Target = TINY) -> Path:
         """Reveal, judge, publish."""
-        attempts.reveal(self.ledger, TINY, self.evaluator)
+        attempts.reveal(self.ledger, target, self.evaluator)
         attempts.judge(self.ledger, self.evaluator)
         attempts.publish(self.ledger, self.folder / out, self.evaluator)
         return self.folder / out
@@ -140,6 +144,14 @@ class Game:
         self.begin(track, **changes)
         self.answer(track)
         return self.end(f"published-{track}")
+
+    def approve(self, target: Target, /, helpers: Sequence[str] = (), with_: str | None = None, **changes: Any) -> None:
+        """An attempt, on the open track unless `changes` say otherwise, to forecast a target, up to its verdict."""
+        track = changes.get("track", {}).get("kind", "open")
+        self.begin(track, **{"target": target.identity.record(), "title": target.identity.name} | changes)
+        self.answer(track, with_, helpers)
+        attempts.reveal(self.ledger, target, self.evaluator)
+        attempts.judge(self.ledger, self.evaluator)
 
 
 def new_game(folder: Path) -> Game:

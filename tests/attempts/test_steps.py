@@ -16,7 +16,7 @@ from foretell.evaluation import collect
 from foretell.forecasters.program_folder import load_program
 from foretell.suites import Suite
 from foretell.verifier import verify
-from foretell.verifier.record import ORDER
+from foretell.verifier.statements import ORDER
 from tests.attempts.playing import TINY, Game, new_game
 
 Take = Callable[[Game], object]
@@ -115,7 +115,7 @@ def test_a_forecast_of_other_prompts_is_refused(tmp_path: Path) -> None:
     attempts.seal(game.ledger, game.pool, game.evaluator)
     attempts.open_prompts(game.ledger, game.evaluator)
     with pytest.raises(InputError, match="a forecast of other prompts"):
-        attempts.commit_forecast(game.ledger, game.folder / "forecast-open", game.team)
+        attempts.commit_forecast(game.ledger, game.folder / "forecast-1-open", game.team)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.base.canonical import canonical_json, digest_bytes, digest_file, digest_files, digest_value
+from foretell.base.canonical import canonical_json, digest_bytes, digest_file, digest_files, digest_value, read_json
 
 #: Larger whole numbers are read back as integers that JSON's numbers do not hold exactly.
 LARGEST = 2**53 - 1
@@ -54,3 +54,9 @@ def test_a_set_of_files_has_one_digest_by_name_and_content(tmp_path: Path) -> No
     assert digest_files([a], tmp_path) != first
     b.rename(tmp_path / "c")
     assert digest_files([a, tmp_path / "c"], tmp_path) != first
+
+
+def test_what_stands_for_nan_is_the_readers_choice() -> None:
+    assert read_json('{"a": NaN, "b": -Infinity}', str.lower) == {"a": "nan", "b": "-infinity"}
+    with pytest.raises(ValueError, match="NaN is no number of JSON"):
+        read_json('{"a": NaN}')

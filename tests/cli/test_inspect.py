@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 from foretell.base.errors import DistributionError, ForetellError, InputError, VocabularyError
 from foretell.cli.app import app
 from foretell.distributions import DenseBlock, Distributions, DistributionWriter
+from foretell.distributions.combining import linear_pool
 from foretell.evaluation import collect
 from foretell.forecasters.dense import dense_logprobs
-from foretell.forecasters.pool import linear_pool
 from foretell.forecasters.specs import open_forecaster
 from foretell.suites import Suite, load_suite
 from foretell.targets.specs import open_target

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretell.forecasters.dense import log_normalised
+from foretell.distributions.combining import log_normalised
 from foretell.forecasters.lowrank_algebra import (
     basis_of,
     centred,

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from foretell.base.errors import ContextError, DistributionError, InputError, VocabularyError
 from foretell.distributions import Block, DenseBlock, Distributions, Head, TokenizedPrompt, Vocabulary, check_block
+from foretell.distributions.combining import log_normalised
 from foretell.evaluation import make_forecast
-from foretell.forecasters.dense import dense_logprobs, log_normalised
+from foretell.forecasters.dense import dense_logprobs
 from foretell.forecasters.extrapolation import LEAST, MOST, PowerLaw
 from foretell.forecasters.forecaster import Forecaster
 from foretell.forecasters.next_checkpoint import Request, read_request

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 import foretell.targets
 from foretell.distributions import TokenizedPrompt
-from foretell.forecasters.dense import dense_logprobs, log_normalised
+from foretell.distributions.combining import log_normalised
+from foretell.forecasters.dense import dense_logprobs
 from foretell.forecasters.specs import open_forecaster
 from foretell.suites import load_suite
 from foretell.targets.collection import tokenize

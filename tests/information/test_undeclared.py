@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from foretell.base.interval import Unscored
-from foretell.forecasters.dense import log_normalised
+from foretell.distributions.combining import log_normalised
 from foretell.information import Suspicion, Tracking, Width, cross_moments, output_width, tracking
 from foretell.information.undeclared import (
     FALSE_ALARMS,

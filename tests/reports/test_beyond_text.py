@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretell.reports import beyond_text
-from foretell.reports.canvas import _LIGHT, _PAPER, _VARIABLES, Scale
+from foretell.reports.canvas import _LIGHT, _VARIABLES, PAPER, Scale
 
 UNSCORED = {"unscored": "it has no forecast of the practice prompts"}
 
@@ -110,7 +110,7 @@ def test_files_have_the_light_colours_of_the_page() -> None:
     assert {_VARIABLES[name]: colour for name, colour in _LIGHT.items()} == {
         name: light[name] for name in _VARIABLES.values()
     }
-    assert light["--paper"] == _PAPER
+    assert light["--paper"] == PAPER
 
 
 def test_the_command_that_makes_it_again() -> None:

@@ -24,8 +24,8 @@ def blocks(language: str) -> list[str]:
 def test_the_plan_is_one(tmp_path: Path) -> None:
     (text,) = blocks("toml")
     plan = Plan.parse(text.encode())
-    keys = {name: SecretKey.generate(name) for name in ("evaluator", "team")}
-    watch = open_watch(plan, tmp_path / "runs/a", tmp_path / "ledger", **keys)
+    evaluator, team = SecretKey.generate("evaluator"), SecretKey.generate("team")
+    watch = open_watch(plan, tmp_path / "runs/a", tmp_path / "ledger", evaluator=evaluator, team=team)
     assert watch.plan.steps == [10, 20, 30, 40, 50]
     assert watch.terms.charter(30).score.tolerance == 0.7
 
@@ -43,9 +43,11 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_commands_are_understood() -> None:
     command = typer.main.get_command(app)
-    lines = [line.strip() for block in blocks("sh") for line in block.splitlines()]
-    assert len(lines) == 6
-    for line in lines:
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    (keys,) = (line.removeprefix("KEYS=").strip('"') for line in lines if line.startswith("KEYS="))
+    commands = [line.replace("$KEYS", keys) for line in lines if line.startswith("foretell ")]
+    assert len(commands) == len(lines) - 1
+    for line in commands:
         name, *arguments = shlex.split(line.removeprefix("foretell "))
         found = command.get_command(None, name)  # type: ignore[attr-defined]
         if name == "keys":

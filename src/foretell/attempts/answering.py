@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from foretell.attempts.asking import read_sealed
 from foretell.attempts.step import Step, copy_folder, taking
@@ -28,13 +29,20 @@ from foretell.verifier.record import Attempt
 
 
 def commit_forecast(
-    root: Path, forecast: Path, secret: SecretKey, *, helpers: Sequence[str] = (), number: int | None = None
+    root: Path,
+    forecast: Path,
+    secret: SecretKey,
+    *,
+    helpers: Sequence[str] = (),
+    uses: Mapping[str, Sequence[str]] | None = None,
+    number: int | None = None,
 ) -> Attempt:
     """Bind the team to a forecast: the folder is copied and its digest signed, before anything is revealed.
 
     Args:
-        helpers: AI systems that helped, besides the models that the forecast's own record names (they are declared
+        helpers: systems that helped, besides the models that the forecast's own record names (they are declared
             anyway).
+        uses: slices that a helper was used for, where not for all; of helpers that the record does not name.
 
     Raises:
         OrderError: after the deadline, on the blind track, or out of order.
@@ -50,12 +58,18 @@ def commit_forecast(
         copy_folder(forecast, step.folder / FORECAST)
         declared = sorted({*helpers, *named_models(told.manifest["source"])})
         digest = digest_file(step.folder / FORECAST / MANIFEST)
-        step.sign({FORECAST: digest}, {"name": told.name, "helpers": declared})
+        step.sign({FORECAST: digest}, {"name": told.name, "helpers": declared, **_uses(uses)})
         return step.attempt
 
 
 def commit_program(
-    root: Path, folder: Path, secret: SecretKey, *, helpers: Sequence[str] = (), number: int | None = None
+    root: Path,
+    folder: Path,
+    secret: SecretKey,
+    *,
+    helpers: Sequence[str] = (),
+    uses: Mapping[str, Sequence[str]] | None = None,
+    number: int | None = None,
 ) -> Attempt:
     """Bind the team to a program, before its prompts are opened to anybody.
 
@@ -71,8 +85,12 @@ def commit_program(
         copy_folder(folder, step.folder / PROGRAM)
         declared = sorted({*helpers, *program.helpers})
         facts = {"name": program.name, "helpers": declared, "size_bytes": program.size_bytes}
-        step.sign({PROGRAM: program.digest}, facts)
+        step.sign({PROGRAM: program.digest}, facts | _uses(uses))
         return step.attempt
+
+
+def _uses(uses: Mapping[str, Sequence[str]] | None) -> dict[str, Any]:
+    return {"uses": {helper: sorted(slices) for helper, slices in uses.items()}} if uses else {}
 
 
 def run_program(

@@ -21,7 +21,8 @@ from foretell.base.files import remove_partial_files, storage_errors, write_atom
 from foretell.ledger import Ledger, SecretKey, Statement, sign_statement
 from foretell.verdicts.charter import Charter
 from foretell.verifier.layout import LOG, attempt_folder
-from foretell.verifier.record import Attempt, Record, predicate_type, replay
+from foretell.verifier.record import Attempt, Record, replay
+from foretell.verifier.statements import predicate_type
 
 
 @dataclass
@@ -127,13 +128,17 @@ def append(
     record: Record,
     subjects: Mapping[str, str],
     facts: Mapping[str, Any],
+    now: datetime | None = None,
 ) -> int:
     """Sign a statement that fits here and now only, and append it.
+
+    Args:
+        now: what the clock showed when the facts were weighed, where they depend on it.
 
     Raises:
         OrderError: this machine's clock is behind the log.
     """
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     last = record.entries[-1].time if record.entries else now
     if now < last:
         raise OrderError(

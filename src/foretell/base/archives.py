@@ -8,7 +8,9 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import IO, NoReturn
+
+import pyarrow
 
 from foretell.base.errors import ForgeryError, InputError
 from foretell.base.files import storage_errors
@@ -19,6 +21,9 @@ _SMALL_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
 #: Bytes of one part of a path, on every usual file system.
 _LONGEST_NAME = 255
+#: Zstandard's number in an archive's directory, and what stands before a member's bytes (APPNOTE.TXT 4.3.7, 4.4.5).
+_ZSTANDARD, _LOCAL_HEADER = 93, struct.Struct("<4s5H3L2H")
+_ENCRYPTED = 1
 #: What the library raises about archives that were tampered with; ValueError and OSError for offsets out of range.
 _BROKEN = (
     zipfile.BadZipFile,
@@ -30,6 +35,7 @@ _BROKEN = (
     ValueError,
     OverflowError,
     OSError,
+    pyarrow.ArrowException,
 )
 
 
@@ -59,16 +65,55 @@ def unpack(archive: Path, folder: Path, most_bytes: int = MOST_BYTES) -> None:
                     left = _copy(file, member, target, left, archive)
     except _BROKEN as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise InputError(
-            "not an archive that can be read",
-            where=str(archive),
-            got=str(error) or type(error).__name__,
-            expected="a plain .zip",
-            fix="Pack the folder again, without a password.",
-        ) from error
+        raise _unreadable(str(archive), error) from error
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def read_member(archive: IO[bytes], name: str, where: str, most_bytes: int) -> bytes | None:
+    """One member of an archive that may be Zstandard-compressed, as logs are that no human unpacks.
+
+    Args:
+        archive: the open file.
+        where: what to call it in errors.
+        most_bytes: of the member; counted while reading.
+
+    Returns:
+        Its bytes; None where no member has the name.
+
+    Raises:
+        InputError: not a .zip, a password, another compression, damaged, or the name is there twice.
+        ForgeryError: more bytes than allowed.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            found = [member for member in file.infolist() if member.filename == name]
+            if not found:
+                return None
+            if len(found) > 1 or found[0].flag_bits & _ENCRYPTED:
+                raise ValueError(f"{name!r} twice, or with a password")
+            data = _read_bounded(archive, file, found[0], most_bytes + 1)
+            if len(data) <= most_bytes and zlib.crc32(data) != found[0].CRC:
+                raise ValueError(f"a checksum of {name!r} that does not fit")
+    except _BROKEN as error:
+        raise _unreadable(where, error) from error
+    if len(data) > most_bytes:
+        _refuse("a member that grows without end", where, f"more than {most_bytes} bytes in {name!r}", "a modest size")
+    return data
+
+
+def _read_bounded(archive: IO[bytes], file: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
+    """The first bytes of a member; Python reads Zstandard in archives from 3.14 on only, so that is done by hand."""
+    if member.compress_type != _ZSTANDARD:
+        with file.open(member) as source:
+            return source.read(most)
+    archive.seek(member.header_offset)
+    *_, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(archive.read(_LOCAL_HEADER.size))
+    archive.seek(name_bytes + extra_bytes, 1)
+    packed = archive.read(min(member.compress_size, most))
+    with pyarrow.CompressedInputStream(pyarrow.BufferReader(packed), "zstd") as source:
+        return bytes(source.read(most))
 
 
 def _checked(listed: list[zipfile.ZipInfo], archive: Path) -> list[zipfile.ZipInfo]:
@@ -120,7 +165,17 @@ def _copy(file: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, left: in
     return left
 
 
-def _refuse(what: str, archive: Path, got: str, expected: str) -> NoReturn:
+def _unreadable(where: str, error: Exception) -> InputError:
+    return InputError(
+        "not an archive that can be read",
+        where=where,
+        got=str(error) or type(error).__name__,
+        expected="a plain .zip",
+        fix="Pack the folder again, without a password.",
+    )
+
+
+def _refuse(what: str, archive: Path | str, got: str, expected: str) -> NoReturn:
     raise ForgeryError(
         what, where=str(archive), got=got, expected=expected, fix="Do not unpack it; ask for the folder itself."
     )

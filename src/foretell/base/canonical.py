@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,12 @@ def canonical_json(value: Any) -> bytes:
         raise ValueError(f"not canonical JSON: {error}") from error
 
 
-def read_json(data: bytes | str) -> Any:
+def read_json(data: bytes | str, constant: Callable[[str], Any] | None = None) -> Any:
     """What JSON says, if every reader reads the same in it.
+
+    Args:
+        constant: what stands in the value for NaN and the infinities, which others write though JSON has none of them;
+            refused where None.
 
     Raises:
         ValueError: not JSON, not UTF-8, nested too deep, NaN or an infinity, or a name that stands twice in an object.
@@ -41,7 +46,7 @@ def read_json(data: bytes | str) -> Any:
     ValueError: 'a' stands twice in an object
     """
     try:
-        return json.loads(data, object_pairs_hook=_named_once, parse_constant=_no_number)
+        return json.loads(data, object_pairs_hook=_named_once, parse_constant=constant or _no_number)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 

@@ -76,7 +76,12 @@ def init(
     deadline: Annotated[
         str | None, typer.Option(help=f"Such as 2030-01-31T12:00:00Z; in {_DAYS} days by default.")
     ] = None,
-    helpers: Annotated[str, typer.Option(help="Other models behind a forecast: none, or declared.")] = "none",
+    helpers: Annotated[
+        str, typer.Option(help="Other systems behind a forecast: none, declared, or approved.")
+    ] = "none",
+    valid_days: Annotated[
+        int | None, typer.Option(help="For how many days a pass lets the target help elsewhere.", min=1)
+    ] = None,
     size_budget: Annotated[int | None, typer.Option(help="Bytes of a blind program.", min=1)] = None,
     seconds: Annotated[int | None, typer.Option(help="Time of a blind program.", min=1)] = None,
 ) -> None:
@@ -110,6 +115,7 @@ def init(
         },
         "track": {"kind": kind, "deadline": _deadline(deadline)},
         "helpers": {"rule": helpers},
+        "approval": {"valid_days": valid_days} if valid_days is not None else None,
         "blind": _BLIND | _given(size_budget_bytes=size_budget, seconds=seconds) if kind == "blind" else None,
         "evaluator": _role(secret.public),
         "team": _role(other),

@@ -6,17 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.distributions import Block, DenseBlock, FactoredBlock, TopKBlock
-
-
-def log_normalised(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Rows minus their log-sum-exp: (rows, vocabulary), float64. A row of -inf only becomes NaN.
-
-    >>> np.exp(log_normalised(np.array([[0.0, np.log(3.0)]]))).round(6).tolist()
-    [[0.25, 0.75]]
-    """
-    wide = np.asarray(logits, np.float64)
-    wide = wide - wide.max(axis=1, keepdims=True)
-    return np.asarray(wide - np.log(np.exp(wide).sum(axis=1, keepdims=True)))
+from foretell.distributions.combining import log_normalised
 
 
 def dense_logprobs(block: Block, vocabulary: int) -> NDArray[np.float64]:

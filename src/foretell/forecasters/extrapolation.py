@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.forecasters.dense import log_normalised
+from foretell.distributions.combining import log_normalised
 
 _Floats = NDArray[np.float64]
 #: Log-probabilities (sources, rows, vocabulary) and weights (rows,) of a few positions at a time, from the beginning.

@@ -25,6 +25,8 @@ class Forecaster(Protocol):
     def prepare(self, prompts: Sequence[TokenizedPrompt]) -> None:
         """Called once, before the first forecast and before anything is written, with all prompts that will be asked.
 
+        Only the writer of a composed pipeline is prepared anew for every token that it writes.
+
         Raises:
             ForetellError: the forecaster cannot answer them all (a prompt that a file has not, or one too long for a
                 surrogate).

@@ -29,7 +29,8 @@ from foretell.base.canonical import digest_bytes, digest_file
 from foretell.base.errors import DistributionError, InputError, VocabularyError
 from foretell.base.files import MANIFEST
 from foretell.distributions import DenseBlock, Distributions, TokenizedPrompt, Vocabulary, rows
-from foretell.forecasters.dense import dense_logprobs, log_normalised
+from foretell.distributions.combining import log_normalised
+from foretell.forecasters.dense import dense_logprobs
 from foretell.forecasters.lowrank_algebra import basis_of, centred, choose_probes, complete
 from foretell.forecasters.lowrank_context import Histories, Likeness, choose_likeness
 from foretell.targets.target import Target

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.forecasters.dense import log_normalised
+from foretell.distributions.combining import log_normalised
 from foretell.forecasters.lowrank_algebra import left_out, ridge_weights
 
 _Floats = NDArray[np.float64]

@@ -115,7 +115,7 @@ def open_next(
     facts = {"forecaster": "next checkpoint", "method": asked.method, "run": asked.run, "step": asked.step}
     facts |= {"from_steps": [one.step for one in used]}
 
-    def opened(checkpoint: Checkpoint, kind: str | None = None) -> SurrogateForecaster:
+    def opened(checkpoint: Checkpoint, kind: str | None = "dense") -> SurrogateForecaster:
         require_tokenizer(checkpoint)
         return SurrogateForecaster(spec, open_target(checkpoint.target), vocabulary, kind)
 

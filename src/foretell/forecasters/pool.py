@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foretell.base.errors import DistributionError, InputError
 from foretell.distributions import DenseBlock, Distributions, TokenizedPrompt, rows
-from foretell.forecasters.dense import dense_logprobs, log_normalised
+from foretell.distributions.combining import linear_pool, logarithmic_pool
+from foretell.forecasters.dense import dense_logprobs
 from foretell.forecasters.forecaster import Forecaster
 from foretell.forecasters.pool_fit import PoolFit, fit_weights
 
@@ -92,34 +92,3 @@ class PoolForecaster:
                 fix="Use a linear pool.",
             )
         return DenseBlock(result)
-
-
-def linear_pool(logs: Sequence[NDArray[np.float64]], weights: Sequence[float]) -> NDArray[np.float64]:
-    """Log of the weighted mean of probabilities.
-
-    Args:
-        logs: log-probabilities of each member, (positions, vocabulary).
-        weights: sum to 1.
-
-    >>> np.exp(linear_pool([np.log([[0.5, 0.5]]), np.log([[0.1, 0.9]])], [0.5, 0.5])).round(6).tolist()
-    [[0.3, 0.7]]
-    """
-    result = np.full(logs[0].shape, -np.inf)
-    for log, weight in zip(logs, weights, strict=True):
-        if weight > 0:
-            np.logaddexp(result, log + np.log(weight), out=result)
-    return result
-
-
-def logarithmic_pool(logs: Sequence[NDArray[np.float64]], weights: Sequence[float]) -> NDArray[np.float64]:
-    """Weighted mean of log-probabilities, normalised; NaN where members with weight rule out each other's tokens.
-
-    >>> np.exp(logarithmic_pool([np.log([[0.5, 0.5]]), np.log([[0.1, 0.9]])], [0.5, 0.5])).round(6).tolist()
-    [[0.25, 0.75]]
-    """
-    total = np.zeros(logs[0].shape)
-    for log, weight in zip(logs, weights, strict=True):
-        if weight > 0:
-            total += weight * log
-    with np.errstate(invalid="ignore"):  # rows of -inf only: the caller's error
-        return log_normalised(total)

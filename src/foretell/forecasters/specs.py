@@ -10,6 +10,7 @@ from typing import Any
 
 from foretell.base.errors import InputError
 from foretell.distributions import Distributions, Vocabulary
+from foretell.forecasters.composed import ComposedForecaster, read_members, split_members
 from foretell.forecasters.corpus import open_corpus
 from foretell.forecasters.crosswalk import NODES, CrosswalkForecaster
 from foretell.forecasters.forecaster import Forecaster
@@ -27,6 +28,7 @@ from foretell.forecasters.saved import open_saved
 from foretell.forecasters.surrogate import SurrogateForecaster
 from foretell.forecasters.tokenized_corpus import Progress, tokenize_corpus
 from foretell.forecasters.uniform import UniformForecaster
+from foretell.targets.composite_definition import load_definition
 from foretell.targets.target import Target
 
 KNOWN = (
@@ -43,6 +45,7 @@ KNOWN = (
     "file:DIR",
     "pool:A+B",
     "pool:log:A+B",
+    "composed:FILE:NAME=SPEC,NAME=SPEC",
 )
 TINY = "tiny"
 #: The counts of the tiny target's training text, beside the target.
@@ -257,6 +260,13 @@ def _pool(spec: str, rest: str, opening: _Opening) -> Forecaster:
     return PoolForecaster(spec, members, kind, opening.practice, vocabulary=opening.vocabulary.size)
 
 
+def _composed(spec: str, rest: str, opening: _Opening) -> Forecaster:
+    file, members = split_members(spec, rest)
+    definition = load_definition(Path(file))
+    opened = {part: _open(own, opening) for part, own in read_members(spec, members, definition).items()}
+    return ComposedForecaster(spec, definition, opened, opening.vocabulary)
+
+
 def _unknown(spec: str) -> InputError:
     return InputError(
         "unknown forecaster",
@@ -265,7 +275,8 @@ def _unknown(spec: str) -> InputError:
         expected=f"one of {', '.join(KNOWN)}",
         fix="CORPUS is stdlib, tiny, a file, a folder or a built table; N is 1 to 8; members of a pool have no + in "
         "their names; crosswalk takes :nodes=N at its end, lowrank :runs=N and :probes=M; METHOD is last, logits or "
-        "scaling, RUN a folder of checkpoints or tiny, and :from=K may follow STEP.",
+        "scaling, RUN a folder of checkpoints or tiny, and :from=K may follow STEP; NAME is a part of the composite in "
+        "FILE.",
     )
 
 
@@ -281,4 +292,5 @@ _OPENERS: dict[str, Callable[[str, str, _Opening], Forecaster]] = {
     "program": _program,
     "file": _file,
     "pool": _pool,
+    "composed": _composed,
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from foretell.base.errors import ContextError, VocabularyError
 from foretell.distributions import Block, TokenizedPrompt, Vocabulary
+from foretell.targets.composite import part_records
 from foretell.targets.target import Target
 
 
@@ -36,7 +37,9 @@ class SurrogateForecaster:
         self.name, self.target, self.kind = name, target, kind or target.kinds[0]
 
     def describe(self) -> dict[str, Any]:
-        return {"forecaster": "model", "model": self.target.identity.record(), "kind": self.kind}
+        parts = part_records(self.target)
+        model = self.target.identity.record() | ({"parts": parts} if parts else {})
+        return {"forecaster": "model", "model": model, "kind": self.kind}
 
     def prepare(self, prompts: Sequence[TokenizedPrompt]) -> None:
         """Check that the model can read every prompt.

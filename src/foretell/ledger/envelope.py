@@ -15,6 +15,8 @@ from foretell.ledger.keys import PublicKey, SecretKey
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+#: Whole numbers from here on are spelled as doubles: RFC 8785, section 3.2.2.3, and RFC 7493, section 2.2.
+_LEAST_DOUBLE = 2**53
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
@@ -171,9 +173,19 @@ def _read_statement(payload: bytes, where: str) -> Statement:
     return statement
 
 
+def _number(digits: str) -> int | float:
+    """A number without point or exponent: beyond 53 bits it spells a double, as every number of RFC 8785 does.
+
+    >>> _number("7"), _number("10000000000000000000")
+    (7, 1e+19)
+    """
+    value = int(digits)
+    return value if abs(value) < _LEAST_DOUBLE else float(digits)
+
+
 def _read_json(data: bytes, what: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(data.decode())
+        value = json.loads(data.decode(), parse_int=_number)
     except (ValueError, RecursionError) as error:
         raise forged(what, where=where, got=f"no JSON ({error})", expected="a JSON object") from error
     if not isinstance(value, dict):

@@ -13,7 +13,7 @@ import vl_convert
 from markupsafe import Markup
 
 #: Colours that stand for CSS variables until the SVG is written.
-INK, MUTED, GRID, OWN, REFERENCE, TOLERANCE, NOISE = (f"#a1000{i}" for i in range(1, 8))
+INK, MUTED, GRID, OWN, REFERENCE, TOLERANCE, NOISE, CARD = (f"#a1000{i}" for i in range(1, 9))
 _VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -22,6 +22,7 @@ _VARIABLES = {
     REFERENCE: "--reference",
     TOLERANCE: "--tolerance",
     NOISE: "--noise",
+    CARD: "--card",
 }
 #: The same colours for a file that stands alone: those of the page's light style, on its paper.
 _LIGHT = {
@@ -32,8 +33,9 @@ _LIGHT = {
     REFERENCE: "#77736a",
     TOLERANCE: "#a3246b",
     NOISE: "#e6dcc0",
+    CARD: "#ffffff",
 }
-_PAPER = "#fbfaf7"
+PAPER = "#fbfaf7"
 #: Height of letters, room above the plot for labels of lines, room below it for the axis (pixels).
 LETTERS, _TOP, _BOTTOM = 13, 26, 44
 _DECADE, _MAX_TICKS, _LAST_DECADE = 10.0, 7, 3
@@ -162,14 +164,18 @@ def both_widths(draw: Callable[[Size], list[Any]], rows: int, label: str) -> Mar
 
 def alone(draw: Callable[[Size], list[Any]], rows: int) -> str:
     """A drawing as an SVG file of its own, in the page's light colours."""
-    svg = _drawn(draw(ALONE), ALONE, rows, _CONFIG | {"background": _PAPER, "font": "sans-serif"})
+    return on_paper(_drawn(draw(ALONE), ALONE, rows, _CONFIG | {"background": PAPER, "font": "sans-serif"}))
+
+
+def on_paper(svg: str) -> str:
+    """A drawing in the page's light colours, for a file that stands alone."""
     for colour, light in _LIGHT.items():
         svg = svg.replace(f'"{colour}"', f'"{light}"')
     return svg
 
 
 def _svg(layers: list[Any], size: Size, rows: int) -> Markup:
-    return Markup(_themed(_drawn(layers, size, rows, _CONFIG)))
+    return Markup(themed(_drawn(layers, size, rows, _CONFIG)))
 
 
 def _drawn(layers: list[Any], size: Size, rows: int, config: dict[str, Any]) -> str:
@@ -210,7 +216,7 @@ def _downwards(layer: dict[str, Any], rows: int) -> None:
         layer["encoding"]["y"]["scale"] = {"domain": [0, rows], "reverse": True, "nice": False, "zero": False}
 
 
-def _themed(svg: str) -> str:
+def themed(svg: str) -> str:
     """Replace the stand-in colours by CSS variables, and leave fonts and size to the page."""
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(f'"{colour}"', f'"var({variable})"')

@@ -9,6 +9,7 @@ from foretell.studies import (
     s06_slightly_finetuned,
     s07_logs_of_other_prompts,
     s08_vocabulary,
+    s09_composites,
     s10_checkpoints,
 )
 from foretell.studies.study import Study
@@ -26,6 +27,7 @@ STUDIES: dict[str, Study] = {
         s06_slightly_finetuned.STUDY,
         s07_logs_of_other_prompts.STUDY,
         s08_vocabulary.STUDY,
+        s09_composites.STUDY,
         s10_checkpoints.STUDY,
     )
 }

@@ -10,9 +10,9 @@ import numpy as np
 
 from foretell import information
 from foretell.distributions import Block, DenseBlock, Distributions, TokenizedPrompt
+from foretell.distributions.combining import linear_pool
 from foretell.forecasters.dense import dense_logprobs
 from foretell.forecasters.forecaster import Forecaster
-from foretell.forecasters.pool import linear_pool
 from foretell.forecasters.surrogate import SurrogateForecaster
 from foretell.information import Known
 from foretell.studies.drawing import Panel, forest

@@ -19,7 +19,6 @@ from foretell.studies.workshop import Workshop
 from foretell.suites import Suite
 from foretell.targets import tiny
 from foretell.verdicts.judging import JudgeSettings
-from foretell.verdicts.scale_record import POOL
 from foretell.verdicts.scorecard import bounds_record
 from foretell.verdicts.tolerance import decide
 
@@ -92,7 +91,7 @@ def _target(workshop: Workshop, suite: Suite, step: int, first: int) -> dict[str
         }
         for start, method in specs
     ]
-    pool = next(rung["kl_nats"] for rung in placed["rungs"] if rung["kind"] == POOL)
+    pool = next(rung["kl_nats"] for rung in placed["rungs"] if rung["name"] == placed["pool"]["name"])
     return {"step": step, "pool": pool, "entries": entries}
 
 
@@ -171,7 +170,7 @@ def answer(found: Sequence[dict[str, Any]], uniform: dict[int, float]) -> tuple[
     methods = [name for name in METHODS if _of(found, name)]
     return (
         _first(found),
-        *(_tolerance(found, tolerance, methods) for tolerance in TOLERANCES),
+        *(_tolerances(found, name) for name in methods),
         *(_against_last(found, name) for name in methods[1:]),
         *([_direction(found)] if LOGITS in methods else []),
         *([_law(found, uniform)] if SCALING in methods else []),
@@ -196,21 +195,24 @@ def _pair(one: dict[str, Any]) -> str:
     return f"{one['start']} to {one['step']}"
 
 
-def _tolerance(found: Sequence[dict[str, Any]], tolerance: float, methods: Sequence[str]) -> str:
-    met = {name: horizons(_of(found, name), passes(tolerance)) for name in methods}
-    name = f"{plain(tolerance)} nats"
-    if not any(ever for _, ever in met.values()):
-        return f"A tolerance of {name} is met by no forecast, not even one doubling ahead."
-    parts = []
-    for method, (every, ever) in met.items():
+def _tolerances(found: Sequence[dict[str, Any]], method: str) -> str:
+    """How far ahead a method meets each tolerance."""
+    met, unmet = [], []
+    for tolerance in TOLERANCES:
+        every, ever = horizons(_of(found, method), passes(tolerance))
+        name = f"{plain(tolerance)} nats"
         if not ever:
-            parts.append(f"{method} never")
+            unmet.append(name)
         elif every == ever:
-            parts.append(f"{method} up to {ever}, for every checkpoint")
+            met.append(f"{name} up to {ever}")
         else:
-            always = f"up to {every}" if every else "at no horizon"
-            parts.append(f"{method} up to {ever}, for every checkpoint {always}")
-    return f"A tolerance of {name} is met this many doublings ahead: {'; '.join(parts)}."
+            met.append(
+                f"{name} up to {ever} ({f'for every checkpoint up to {every}' if every else 'not for every one'})"
+            )
+    if not met:
+        return f"{method} meets none of {listed(unmet)}, not even one doubling ahead."
+    never = f"; never {listed(unmet)}" if unmet else ""
+    return f"Tolerances that {method} meets, by doublings ahead: {', '.join(met)}{never}."
 
 
 def _against_last(found: Sequence[dict[str, Any]], method: str) -> str:

@@ -17,6 +17,8 @@ CLAIMS = {
     "D3": "One could read web text superbly, and predict a model without understanding it: its details would be "
     "irrelevant.",
     "D4": "One could train another, similar model and watch that; nothing would be understood.",
+    "D6": "Understanding the parts is not understanding the composite: what is composed of helpers must itself be "
+    "predicted.",
     "D7": "Even a perfect score says nothing off the sampled distribution: a deceptive model behaves until it sees its "
     "chance.",
     "D8": "A trigger like the preimage of a hash can't be sampled at all.",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from foretell.base.errors import InputError, missing_extra
+from foretell.targets.composite import open_composite
+from foretell.targets.composite_definition import COMPOSITE, load_definition
 from foretell.targets.onnx_target import OnnxTarget, has_tokenizer
 from foretell.targets.target import Target
 from foretell.targets.tiny import is_tiny, open_tiny
@@ -19,6 +22,7 @@ KINDS = {
     "onnx:PATH": "an ONNX graph with its tokenizer.json and config.json",
     "hf:PATH_OR_NAME": "a Hugging Face model folder, or a name in its cache or hub",
     "gguf:FILE": "a GGUF file, dequantised to float32",
+    "composite:FILE": "several of these composed by a rule: a pool, router, pipeline, best-of-n or draft-and-verify",
     "int8:TARGET": "a tiny, hf, gguf or smollm2 target, dynamically quantised to 8 bits by torch",
     "endpoint:URL#MODEL": "a server with OpenAI-compatible completions; llama.cpp and vLLM are known",
 }
@@ -69,6 +73,9 @@ def open_target(spec: str, options: OpenOptions | None = None) -> Target:
         base = _lazily("hf_target", "models", spec).open_shipped(rest) if is_tiny(rest) else open_target(rest, options)
         int8: Target = _lazily("int8_target", "models", spec).open_int8(spec, base)
         return int8
+    if kind == COMPOSITE and rest:
+        # Parts of one spec are one target, opened once.
+        return open_composite(spec, load_definition(Path(rest)), cache(lambda part: open_target(part, options)))
     if kind == "endpoint" and rest:
         url, _, model = rest.partition("#")
         opener = _lazily("endpoint_target", "endpoint", spec).open_endpoint

@@ -15,7 +15,8 @@ class TargetIdentity:
 
     Attributes:
         name: the spec it was asked for by, such as 'tiny' or 'hf:models/x'.
-        weights: digest of the weights, or for an endpoint, whose weights cannot be seen, 'unknown: <what it says>'.
+        weights: digest of the weights; for a composite, of its rule and its parts; for an endpoint, whose weights
+            cannot be seen, 'unknown: <what it says>'.
         tokenizer: digest of the tokenizer.json.
         engine: library and version, such as 'onnxruntime 1.32.0'.
         dtype: what it computes in.

@@ -12,11 +12,17 @@ from pydantic import PrivateAttr
 
 from foretell.base.canonical import digest_bytes
 from foretell.base.errors import InputError
+from foretell.base.toml_models import Form, read_toml, validated
 from foretell.scoring import ScoreSettings
 from foretell.verdicts.charter_parts import Terms
-from foretell.verdicts.charter_reading import read_toml, validated
 from foretell.verdicts.charter_rules import check_terms
 from foretell.verdicts.judging import JudgeSettings
+
+_FORM = Form(
+    "charter",
+    "Write one with `foretell charter init`, which explains every field, and change its values only.",
+    "foretell.charter/1",
+)
 
 
 class Charter(Terms):
@@ -32,7 +38,7 @@ class Charter(Terms):
             InputError: not TOML, a field that is missing, unknown or wrong, or fields that contradict each other;
                 `where` names the file and the field.
         """
-        charter = validated(cls, read_toml(data, where), where)
+        charter = validated(cls, read_toml(data, where, _FORM), where, _FORM)
         check_terms(charter, where)
         charter._data = data
         return charter

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from foretell.base.toml_models import Part
 from foretell.ledger.keys import PublicKey
 
 #: Fields of a target's identity (targets.TargetIdentity.record()).
@@ -20,12 +21,6 @@ Count = Annotated[int, Field(ge=1, le=_MOST)]
 Positive = Annotated[float, Field(gt=0)]
 Track = Literal["open", "blind", "prospective"]
 Loss = Literal["kl_nats", "abs_logprob_nats", "tv", "js_nats", "topk_logprob_rmse"]
-
-
-class Part(BaseModel):
-    """A table of the file: nothing unknown, nothing converted, nothing changed afterwards."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class TargetPart(Part):
@@ -108,9 +103,24 @@ class TrackPart(Part):
 
 
 class HelpersPart(Part):
-    """Whether a forecast may be made with models other than the forecaster's own: not at all, or only declared."""
+    """Whether other systems may help to make a forecast.
 
-    rule: Literal["none", "declared"]
+    Attributes:
+        rule: 'none'; 'declared', if each is named; or 'approved', if each is registered and every AI among them has
+            passed under a charter at least as strict (see foretell.lineage).
+    """
+
+    rule: Literal["none", "declared", "approved"]
+
+
+class ApprovalPart(Part):
+    """How long a pass under this charter lets its target help elsewhere.
+
+    Attributes:
+        valid_days: days from the verdict on.
+    """
+
+    valid_days: Count
 
 
 class BlindPart(Part):
@@ -148,7 +158,8 @@ class Terms(Part):
 
     Attributes:
         weights: what each prompt of a slice counts for; the pool's own weights hold for slices that are not named.
-        helpers: whether forecasts may use other models.
+        helpers: whether forecasts may use other systems.
+        approval: until when a pass counts for its target as a helper; without end where None.
         blind: limits of the program, on the blind track only.
     """
 
@@ -161,6 +172,7 @@ class Terms(Part):
     score: ScorePart
     track: TrackPart
     helpers: HelpersPart
+    approval: ApprovalPart | None = None
     blind: BlindPart | None = None
     evaluator: RolePart
     team: RolePart

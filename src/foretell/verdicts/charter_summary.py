@@ -16,6 +16,8 @@ _TRACKS = {
 _HELPERS = {
     "none": "no other model may help to forecast",
     "declared": "other models may help to forecast, if the team names each",
+    "approved": "other systems may help to forecast, if each is registered, and each AI among them has passed under a "
+    "charter at least as strict",
 }
 
 
@@ -32,6 +34,8 @@ def summary(charter: Charter) -> list[tuple[str, str]]:
         ("track", f"{_TRACKS[charter.track.kind]}, until {charter.track.deadline:%Y-%m-%d %H:%M:%S} UTC"),
         ("helpers", _HELPERS[charter.helpers.rule]),
     ]
+    if charter.approval is not None:
+        rows.append(("approval", f"a pass lets the target help elsewhere for {charter.approval.valid_days:,} days"))
     if charter.blind is not None:
         rows.append(("program", _limits(charter)))
     return [*rows, ("evaluator", charter.evaluator.public().id), ("team", charter.team.public().id)]

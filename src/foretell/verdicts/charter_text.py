@@ -44,7 +44,12 @@ _FIELDS: tuple[tuple[str, str, str], ...] = (
         "open: the team sees the prompts; blind: it sends a program; prospective: before there is a target.",
     ),
     ("track", "deadline", "Forecasts or programs are taken until then (UTC)."),
-    ("helpers", "rule", "Other models behind a forecast: none, or declared (each named in the forecast)."),
+    (
+        "helpers",
+        "rule",
+        "Other systems behind a forecast: none, declared (each named), or approved (each AI has passed this test too).",
+    ),
+    ("approval", "valid_days", "A pass lets the target help to forecast others for so many days."),
     ("blind", "size_budget_bytes", "The program's files together; its size is reported beside its score."),
     ("blind", "seconds", "Its time for the whole run."),
     ("blind", "memory_bytes", "Its memory."),

@@ -43,6 +43,7 @@ from foretell.verifier.prompts import (
 from foretell.verifier.questions import check_questions
 from foretell.verifier.record import Attempt, Record
 from foretell.verifier.rescore import claim_differences, differences, read_score, score_attempt
+from foretell.verifier.standing import APPROVED, help_objections
 from foretell.verifier.verdict import UNSAFE, Outcome, beside, derive, objections
 
 _BITS = 8
@@ -196,6 +197,9 @@ class Evidence:
             target=self.attempt.steps["reveal"]["target"] if "reveal" in self.attempt.steps else None,
             program=program,
             failure=str(run["outcome"]) if run is not None and self.attempt.failed else None,
+            unapproved=help_objections(self.record, self.attempt, frozenset(found))
+            if self.attempt.charter.helpers.rule == APPROVED
+            else (),
         )
 
     @cached_property

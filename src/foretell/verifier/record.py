@@ -8,12 +8,11 @@ it signed on top of.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from foretell.base.canonical import canonical_json
+from foretell.base.canonical import canonical_json, digest_bytes
 from foretell.base.errors import ForgeryError, InputError
 from foretell.ledger import (
     EMPTY_ROOT,
@@ -27,39 +26,13 @@ from foretell.ledger import (
     prefix_roots,
     read_unverified,
 )
+from foretell.lineage import Registry, System
 from foretell.verdicts.charter import Charter
+from foretell.verifier.statements import NOTICES, ORDER, misfit, step_of
 
-#: Steps of an attempt by track; a charter stands before them.
-ORDER: Mapping[str, tuple[str, ...]] = {
-    "open": ("seal", "open", "commit", "reveal", "judge", "publish"),
-    "prospective": ("seal", "open", "commit", "reveal", "judge", "publish"),
-    "blind": ("seal", "commit", "run", "reveal", "judge", "publish"),
-}
-#: What each step's predicate must hold, besides `previous` and `time`, and which files it is about.
-_FIELDS: Mapping[str, dict[str, type]] = {
-    "charter": {"text": str},
-    "seal": {"charter": str, "attempt": int, "indices": list},
-    "open": {"charter": str, "attempt": int, "openings": str},
-    "commit": {"charter": str, "attempt": int, "name": str, "helpers": list},
-    "run": {"charter": str, "attempt": int, "outcome": str, "program": dict},
-    "reveal": {"charter": str, "attempt": int, "target": dict, "texts": list},
-    "judge": {"charter": str, "attempt": int, "decision": str, "reasons": list},
-    "publish": {"charter": str, "attempt": int},
-}
-#: What lists in a predicate hold.
-_ITEMS: Mapping[str, type] = {"indices": int, "helpers": str, "texts": str, "reasons": str}
 _SEED_BYTES = 4
-_TYPE = "foretell:{step}/1"
-_NAMES = {_TYPE.format(step=step): step for step in _FIELDS}
-
-
-def predicate_type(step: str) -> str:
-    """The in-toto predicate type of a step's statement.
-
-    >>> predicate_type("seal")
-    'foretell:seal/1'
-    """
-    return _TYPE.format(step=step)
+#: The file whose text a notice carries whole.
+_TEXTS = {"ladder": "ladder.toml", "decision": "policy.toml"}
 
 
 @dataclass(frozen=True)
@@ -122,11 +95,21 @@ class Record:
     Attributes:
         charters: by digest, in the order of the log, each with the entry that fixed it.
         attempts: in order; attempt n is attempts[n − 1].
+        registry: systems that were registered.
+        notices: entries that belong to no attempt, by kind, in order.
     """
 
     entries: list[Entry] = field(default_factory=list)
     charters: dict[str, Charter] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
+    registry: Registry = field(default_factory=Registry)
+    notices: dict[str, list[Entry]] = field(default_factory=lambda: {name: [] for name in NOTICES})
+
+    def parties(self, *, teams: bool) -> list[PublicKey]:
+        """Keys of the charters' evaluators, and of their teams."""
+        roles = [charter.evaluator for charter in self.charters.values()]
+        roles += [charter.team for charter in self.charters.values()] if teams else []
+        return [role.public() for role in roles]
 
     def used(self, pool: str, before: int | None = None) -> set[int]:
         """Indices of a pool that attempts (before the numbered one) drew."""
@@ -162,7 +145,7 @@ def replay(ledger: Ledger) -> Record:
 def _open(data: bytes, index: int, record: Record) -> Entry:
     try:
         unverified = read_unverified(data)
-        step = _NAMES.get(unverified.predicate_type, "")
+        step = step_of(unverified.predicate_type)
         _check_fields(step, unverified.predicate, index)
         statement, signer = open_statement(data, _keys(step, unverified.predicate, index, record))
         time = datetime.fromisoformat(statement.predicate["time"])
@@ -176,20 +159,20 @@ def _open(data: bytes, index: int, record: Record) -> Entry:
 
 
 def _check_fields(step: str, predicate: dict[str, Any], index: int) -> None:
-    if not step:
-        raise _forged("an unknown step", index, "another predicate type", "one of " + ", ".join(_FIELDS))
-    for name, kind in {"previous": dict, "time": str, **_FIELDS[step]}.items():
-        if not isinstance(predicate.get(name), kind) or isinstance(predicate.get(name), bool):
-            raise _forged(f"a {step} without its facts", index, f"{name} {predicate.get(name)!r}", kind.__name__)
-        for item in predicate[name] if kind is list else ():
-            if type(item) is not _ITEMS[name]:  # True is an int to isinstance
-                raise _forged(f"a {step} without its facts", index, f"{name} {item!r}", _ITEMS[name].__name__)
+    if found := misfit(step, predicate):
+        what, got, expected = found
+        raise _forged(what, index, got, expected)
 
 
 def _keys(step: str, predicate: dict[str, Any], index: int, record: Record) -> list[PublicKey]:
-    """Whose signature counts: the team's for what it commits, the evaluator's for all else."""
+    """Whose signature counts: the team's for what it commits, both sides' for a system, the evaluator's for all else.
+
+    What belongs to no attempt may be signed by the parties of any charter before it.
+    """
     if step == "charter":
         return [Charter.parse(predicate["text"].encode()).evaluator.public()]
+    if step in NOTICES:
+        return record.parties(teams=step == "system")
     charter = record.charters.get(predicate["charter"])
     if charter is None:
         raise _forged("a step under a charter that is not in the log", index, predicate["charter"], "a charter before")
@@ -222,6 +205,9 @@ def _take_step(entry: Entry, record: Record) -> None:
             raise _forged("a charter that is not what its digest says, or is there twice", entry.index, digest, "one")
         record.charters[digest] = charter
         return
+    if entry.step in NOTICES:
+        _take_notice(entry, record)
+        return
     charter = record.charters[entry["charter"]]
     if entry.step == "seal":
         number = len(record.attempts) + 1
@@ -238,6 +224,45 @@ def _take_step(entry: Entry, record: Record) -> None:
         expected = f"{attempt.next_step or 'no more steps'} in attempt {attempt.number}"
         raise _forged("a step out of order", entry.index, entry.step, expected)
     attempt.steps[entry.step] = entry
+
+
+def _take_notice(entry: Entry, record: Record) -> None:
+    """Register a system, or note what was said; what it names has to be there."""
+    if entry.step == "system":
+        system = _system(entry, record)
+        record.registry.add(system, f"log entry {entry.index}")
+    if entry.step == "revoke":
+        _check_revoked(entry, record)
+    if entry.step in _TEXTS:
+        name, digest = _TEXTS[entry.step], digest_bytes(entry["text"].encode())
+        if entry.digest(name) != digest:
+            raise _forged(f"a {entry.step} that is not what its digest says", entry.index, digest, entry.digest(name))
+    record.notices[entry.step].append(entry)
+
+
+def _system(entry: Entry, record: Record) -> System:
+    try:
+        system = System.parse(entry["system"], f"log entry {entry.index}")
+        for names in system.edges.values():
+            record.registry.require(names, system.name)
+    except InputError as error:
+        raise _forged(error.what, entry.index, error.got, error.expected) from error
+    if entry.digest("system.json") != system.digest or system.name in record.registry.systems:
+        raise _forged("a system that is not what its digest says, or is there twice", entry.index, system.name, "one")
+    return system
+
+
+def _check_revoked(entry: Entry, record: Record) -> None:
+    """What is revoked is there: a judged attempt or a system, and its evaluator or a party says so."""
+    revoked = entry["revoked"]
+    number, name = revoked.get("attempt"), revoked.get("system")
+    judged = {attempt.number: attempt for attempt in record.attempts if "judge" in attempt.steps}
+    if revoked.keys() == {"attempt"} and type(number) is int and number in judged:
+        expected = judged[number].charter.evaluator.public()
+        if entry.signer.raw != expected.raw:
+            raise _forged("revoked by somebody else", entry.index, entry.signer.id, f"the evaluator {expected.id}")
+    elif revoked.keys() != {"system"} or name not in record.registry.systems:
+        raise _forged("a revocation of what is not there", entry.index, revoked, "a judged attempt or a system")
 
 
 def _forged(what: str, index: int, got: Any, expected: Any) -> ForgeryError:

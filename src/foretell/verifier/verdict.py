@@ -35,6 +35,7 @@ def objections(
     target: Mapping[str, Any] | None,
     program: Mapping[str, Any] | None,
     failure: str | None,
+    unapproved: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """Why an attempt is not admissible; empty where it is.
 
@@ -43,10 +44,12 @@ def objections(
         target: identity of the target, once revealed.
         program: size and sandbox of a blind program.
         failure: why the program gave no forecast.
+        unapproved: why declared help does not hold, under a charter that asks for approved helpers.
     """
     reasons = [f"undeclared helper: {name}" for name in sorted(found - set(declared))]
     if charter.helpers.rule == "none":
         reasons += [f"the charter allows no helper: {name}" for name in sorted(set(declared))]
+    reasons += unapproved
     if target is not None:
         helped = sorted(found.union(declared))
         reasons += [f"the target helped to forecast itself: {name}" for name in helped if target["weights"] in name]

@@ -26,11 +26,15 @@ from foretell.ledger import (
     open_checkpoint,
     tree_root,
 )
+from foretell.verifier.decisions import check_decision
 from foretell.verifier.evidence import Evidence
 from foretell.verifier.folders import check_folder
+from foretell.verifier.ladders import check_ladders
 from foretell.verifier.layout import LOCK, LOG, PUBLISHED_SCHEMA, TIMESTAMPS, attempt_folder, cards_file, timestamp_file
-from foretell.verifier.record import ORDER, Record, replay
+from foretell.verifier.record import Record, replay
 from foretell.verifier.single import check_single
+from foretell.verifier.standing import passes_relied_on
+from foretell.verifier.statements import ORDER
 
 #: By how much the clocks of a signer and of a timestamp authority may differ; authorities round to seconds too.
 _SKEW = timedelta(minutes=1)
@@ -106,6 +110,7 @@ def verify(folder: Path, outside: Outside | None = None, progress: Progress = qu
     if all(check.holds for check in checks):
         record = state["record"]
         later = [*_outside_steps(folder, record, outside), *_attempt_steps(folder, record, published)]
+        later += _notice_steps(record)
         if not published:
             later.insert(0, ("files", partial(_check_ledger, folder, record)))
         for number, check in enumerate(_run(later), 1):
@@ -246,6 +251,21 @@ def _attempt_steps(folder: Path, record: Record, published: bool) -> Iterator[tu
         for step in ORDER[attempt.charter.track.kind]:
             if step in attempt.steps and step != "publish":
                 yield f"{group}: {step}", getattr(evidence, step)
+        if published and (others := passes_relied_on(record, attempt)):
+            yield f"{group}: help", partial(_elsewhere, others)
+
+
+def _elsewhere(others: frozenset[int]) -> str:
+    named = ", ".join(map(str, sorted(others)))
+    raise _NotLookedAtError(f"rests on the passes of attempts {named}, whose files are not here: verify theirs too")
+
+
+def _notice_steps(record: Record) -> Iterator[tuple[str, Callable[[], str]]]:
+    """The ladder and every decision: what they say has to follow from the log."""
+    if record.notices["ladder"]:
+        yield "ladder", partial(check_ladders, record)
+    for entry in record.notices["decision"]:
+        yield f"decision {entry.index}", partial(check_decision, record, entry)
 
 
 def _missing(group: str) -> str:

@@ -34,8 +34,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field
 
 from foretell.base.errors import InputError
-from foretell.verdicts.charter_parts import Count, HelpersPart, Loss, Part, Positive, Text
-from foretell.verdicts.charter_reading import Kind, read_toml, validated
+from foretell.base.toml_models import Form, Part, read_toml, validated
+from foretell.verdicts.charter_parts import Count, HelpersPart, Loss, Positive, Text
 
 #: A longer schedule is a slip of the pen.
 _MOST_CHECKPOINTS = 100_000
@@ -43,12 +43,7 @@ _MOST_CHECKPOINTS = 100_000
 FOLDER_TARGET = "hf:{folder}"
 _PLACES, _TARGET_PLACES = ("run", "step", "last"), ("folder",)
 _PLACE = re.compile(r"\{(\w*)\}")
-_KIND = Kind(
-    "watch plan",
-    "foretell.watch/1",
-    "docs/watching.md has one to begin with.",
-    "docs/watching.md explains every field.",
-)
+_FORM = Form("watch plan", "docs/watching.md has one to begin with, and explains every field.", "foretell.watch/1")
 Step = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
 
@@ -124,7 +119,7 @@ class Plan(Part):
         Raises:
             InputError: not TOML, or the first field that is missing, unknown, wrong, or at odds with another.
         """
-        plan = validated(cls, read_toml(data, where, _KIND), where, _KIND)
+        plan = validated(cls, read_toml(data, where, _FORM), where, _FORM)
         for field, got, expected in _contradictions(plan):
             raise InputError(
                 "a watch plan that contradicts itself",
