@@ -29,16 +29,19 @@ LAYERS = (
     "scale",
     "verifier",
     "attempts",
+    "watching",
     "studies",
     "cli",
 )
 HEAVY, HEAVY_FOLDERS = ("torch", "transformers"), ("targets", "organisms")
-#: Modules that load others by name: targets, our own architecture, what trains organisms, and a user's own forecaster.
+#: Modules that load others by name: targets, our own architecture, what trains organisms, Trainer's callbacks, and a
+#: user's own forecaster.
 LAZY_LOADERS = (
     "foretell.targets.specs",
     "foretell.targets.torch_loading",
     "foretell.forecasters.python_function",
     "foretell.organisms.training",
+    "foretell.watching.callback",
 )
 SOURCE = Path(foretell.__file__).parent
 

@@ -41,6 +41,7 @@ from foretell.cli import (
     table,
     transfer,
     verify,
+    watch,
 )
 from foretell.cli.console import err, out
 
@@ -96,6 +97,7 @@ _PANELS = {
     },
     "Govern": {
         "lineage": lineage,
+        "watch": watch,
         "ladder": ladder,
         "policy": policy,
     },

@@ -72,7 +72,7 @@ def _watch_record(path: Path) -> dict[str, Any]:
             where=str(path),
             got=str(schema),
             expected=f"a record of schema {_WATCH}",
-            fix="Write one with `foretell watch status --json FILE`.",
+            fix="Write one with `foretell watch … --status --json FILE`.",
         )
     return dict(record)
 
