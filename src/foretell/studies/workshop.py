@@ -297,7 +297,9 @@ class Workshop:
             folder = cached_organism(recipe, progress=self.progress)
         changed = "".join(f", {name} {value}" for name, value in changes.items())
         digest = recipe.digest.removeprefix("sha256:")[:_DIGITS]
-        self.note(f"{ORGANISM} {recipe.kind} (recipe {digest}{changed}), trained by `foretell organism train` or found.")
+        self.note(
+            f"{ORGANISM} {recipe.kind} (recipe {digest}{changed}), trained by `foretell organism train` or found."
+        )
         return folder
 
     def _place(self, kind: str, name: str, key: Any) -> Path:
