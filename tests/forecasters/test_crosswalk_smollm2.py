@@ -34,7 +34,7 @@ def read_by(other: Target, spec: str, vocabulary: Vocabulary, text: str) -> np.n
     block = forecaster.forecast(TokenizedPrompt("p", "all", 1.0, "p", text, ids, (len(ids) - 1,)))
     assert isinstance(block, DenseBlock)
     assert block.logprobs.shape == (1, vocabulary.size)
-    return block.logprobs[0]
+    return np.asarray(block.logprobs[0])
 
 
 def said_by(target: Target, text: str) -> np.ndarray:
@@ -42,7 +42,7 @@ def said_by(target: Target, text: str) -> np.ndarray:
     ids = target.encode(text)
     (block,) = target.distributions([ids], [[len(ids) - 1]], "dense")
     assert isinstance(block, DenseBlock)
-    return block.logprobs[0]
+    return np.asarray(block.logprobs[0])
 
 
 def test_smollm2_reads_for_tiny(smollm2: TorchTarget, tiny: Target) -> None:
