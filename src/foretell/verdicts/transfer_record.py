@@ -191,8 +191,9 @@ def sentences(record: dict[str, Any]) -> Iterator[str]:
     if record["shared_documents"]:
         pairs = record["shared_documents"]
         yield (
-            f"{count(len(pairs), 'pair')} of units share documents, {max(one['documents'] for one in pairs):,} at "
-            "most: their errors go together. The bounds that hold together allow for any dependence."
+            f"{count(len(pairs), 'pair')} of units {'shares' if len(pairs) == 1 else 'share'} documents, "
+            f"{max(one['documents'] for one in pairs):,} at most: their errors go together. The bounds that hold "
+            "together allow for any dependence."
         )
 
 
