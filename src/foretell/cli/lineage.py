@@ -115,7 +115,7 @@ def _identity(
     if program is not None:
         return {"program": load_program(program).digest}
     if person_key is not None:
-        return {"key": PublicKey.parse(person_key.read_text(encoding="utf-8")).verifier}
+        return {"key": PublicKey.read(person_key).verifier}
     return {} if weights is None else {"weights": weights}
 
 
