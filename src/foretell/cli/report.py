@@ -32,7 +32,9 @@ def command(
     output: Annotated[Path, typer.Option("-o", "--output", help="The page.")] = Path("report.html"),
     timelines: Annotated[
         list[Path] | None,
-        typer.Option("--timeline", help="With a ledger: `foretell watch … --status --json FILE` of a run; may be repeated."),
+        typer.Option(
+            "--timeline", help="With a ledger: what `foretell watch … --status --json` wrote; may be repeated."
+        ),
     ] = None,
     results: Annotated[
         Path | None, typer.Option(help="With a ledger: the folder of benchmark results that its ladder reads.")
