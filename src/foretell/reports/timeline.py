@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import altair as alt
@@ -14,7 +16,9 @@ from foretell.reports.figures import missing, upper
 from foretell.scoring.losses import NATS, loss_metric
 
 Layer = Any
-_WIDTH, _HEIGHT, _LABEL_ROOM, _BELOW = 760, 330, 110, 14
+#: Height of a line of letters, in pixels.
+_LINE = 14.0
+_WIDTH, _HEIGHT, _LABEL_ROOM = 760, 330, 110
 #: Steps that lie further apart than this are shown on a logarithmic axis.
 _FAR = 20
 #: What a verdict looks like: a filled circle where training may go on, another shape where it may not.
@@ -81,29 +85,64 @@ def _drawn(record: Mapping[str, Any], background: str | None) -> str:
     return str(vl_convert.vegalite_to_svg(spec))
 
 
+@dataclass(frozen=True)
+class Name:
+    """What a line is called, at its last point."""
+
+    text: str
+    colour: str
+    step: int
+    y: float
+
+
 def _layers(record: Mapping[str, Any], x: alt.X) -> Iterator[Layer]:
-    y = _losses(record)
+    axis = _scale(record)
+    y = _losses(record, axis)
     limits = [{"step": one["step"], "y": one["tolerance"]} for one in record["checkpoints"]]
     line = alt.Chart(alt.InlineData(values=limits))
     yield line.mark_line(interpolate="step-after", color=TOLERANCE, strokeDash=[6, 4], strokeWidth=1.6).encode(x=x, y=y)
-    yield _label(x, y, limits[-1], "tolerance", TOLERANCE)
+    names = [Name("tolerance", TOLERANCE, limits[-1]["step"], limits[-1]["y"])]
     for number, (name, points) in enumerate(series(record).items()):
-        rows = [{"step": step, "y": mean} for step, mean in points]
-        drawn = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y)
+        drawn = alt.Chart(alt.InlineData(values=[{"step": step, "y": mean} for step, mean in points])).encode(x=x, y=y)
         yield drawn.mark_line(color=REFERENCE, strokeWidth=1.2, strokeDash=[1 + 2 * number, 2])
         yield drawn.mark_point(color=REFERENCE, filled=True, shape="square", size=28)
-        yield _label(x, y, rows[-1], name, REFERENCE)
+        names.append(Name(name, REFERENCE, *points[-1]))
     yield from _forecasts(record, x, y)
+    last = _judged(record)[-1]
+    names.append(Name(f"forecast: {last['decision']}", OWN, last["step"], upper(last["loss"]["mean"])))
+    for own, shift in apart(names, axis):
+        chart = alt.Chart(alt.InlineData(values=[vars(own)])).encode(x=x, y=y, text="text:N")
+        yield chart.mark_text(align="left", dx=10, dy=shift, color=own.colour, fontSize=LETTERS - 1)
 
 
-def _losses(record: Mapping[str, Any]) -> alt.Y:
-    """The axis of losses: logarithmic from the smallest one on, and down to 0."""
-    metric = loss_metric(record["metric"], "the watch record")
-    unit = " in nats a token" if metric.unit == NATS else ""
+def apart(names: Sequence[Name], axis: Scale) -> list[tuple[Name, float]]:
+    """Names with how far each moves down, in pixels, so that none is written over another.
+
+    >>> axis = Scale.of([0.0, 1.0], telling=[1.0])
+    >>> [shift for _, shift in apart([Name("a", "", 1, 1.0), Name("b", "", 1, 1.0), Name("c", "", 1, 0.0)], axis)]
+    [0.0, 14.0, 0.0]
+    """
+    found: list[tuple[Name, float]] = []
+    free = -math.inf
+    for name in sorted(names, key=lambda one: -one.y):
+        at = _HEIGHT * (1 - axis.bend(name.y) / axis.bend(axis.high))
+        placed = max(at, free)
+        found.append((name, placed - at))
+        free = placed + _LINE
+    return found
+
+
+def _scale(record: Mapping[str, Any]) -> Scale:
+    """Logarithmic from the smallest loss of a forecast on, and down to 0."""
     telling = [upper(one["loss"]["mean"]) for one in _judged(record)]
     others = [mean for points in series(record).values() for _, mean in points]
     ends = [one["loss"][end] for one in _judged(record) for end in ("lo", "hi")]
-    shown = Scale.of([*telling, *others, *ends, *(one["tolerance"] for one in record["checkpoints"])], telling)
+    return Scale.of([*telling, *others, *ends, *(one["tolerance"] for one in record["checkpoints"])], telling)
+
+
+def _losses(record: Mapping[str, Any], shown: Scale) -> alt.Y:
+    metric = loss_metric(record["metric"], "the watch record")
+    unit = " in nats a token" if metric.unit == NATS else ""
     axis = alt.Axis(title=f"mean {metric.title}{unit}", values=shown.ticks, format="~g")
     scale = alt.Scale(type="symlog", constant=shown.constant, domain=[shown.low, shown.high], nice=False)
     return alt.Y("y:Q", axis=axis, scale=scale)
@@ -125,14 +164,6 @@ def _forecasts(record: Mapping[str, Any], x: alt.X, y: alt.Y) -> Iterator[Layer]
     yield drawn.mark_line(color=OWN, strokeWidth=1.6).encode(y=y)
     shape = alt.Shape("decision:N", scale=alt.Scale(domain=list(_SHAPES), range=list(_SHAPES.values())), legend=None)
     yield drawn.mark_point(color=OWN, filled=True, size=110, opacity=1).encode(y=y, shape=shape)
-    last = {"step": rows[-1]["step"], "y": rows[-1]["y"]}
-    yield _label(x, y, last, f"forecast: {rows[-1]['decision']}", OWN, below=True)
-
-
-def _label(x: alt.X, y: alt.Y, row: Mapping[str, Any], text: str, colour: str, below: bool = False) -> Layer:
-    """A line's name to the right of its last point."""
-    chart = alt.Chart(alt.InlineData(values=[{**row, "text": text}])).encode(x=x, y=y, text="text:N")
-    return chart.mark_text(align="left", dx=10, dy=_BELOW if below else 0, color=colour, fontSize=LETTERS - 1)
 
 
 _CONFIG: dict[str, Any] = {
