@@ -90,6 +90,10 @@ def test_the_list_names_every_page_and_which_are_quick(made_up: Study, tmp_path:
     assert "[10. Or so?](10-other.md) (a quick run: decides nothing)" in lines
     assert "Also here: [older.md](older.md)." in lines
     assert write_list(tmp_path).read_text(encoding="utf-8") == text
+    longer = replace(made_up, name="made-up-again", question="And so?")
+    write_page(longer, longer.run(Workshop(tmp_path / "w")), Workshop(tmp_path / "w"), tmp_path)
+    text = write_list(tmp_path).read_text(encoding="utf-8")
+    assert text.index("(09-made-up.md)") < text.index("(09-made-up-again.md)") < text.index("(10-other.md)")
 
 
 def test_the_record_counts_minutes_and_cores(made_up: Study, found: Findings, tmp_path: Path) -> None:

@@ -130,7 +130,8 @@ def _item(text: str) -> str:
 
 def write_list(out: Path) -> Path:
     """Write README.md, the list of the pages in a folder, each with its question and its first answer."""
-    pages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("[0-9][0-9]-*.json"))}
+    paths = sorted(out.glob("[0-9][0-9]-*.json"), key=lambda path: path.stem)
+    pages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
     lines = [
         "# Studies",
         "",
