@@ -90,6 +90,10 @@ def test_the_list_names_every_page_and_which_are_quick(made_up: Study, tmp_path:
     assert "[10. Or so?](10-other.md) (a quick run: decides nothing)" in lines
     assert "Also here: [older.md](older.md)." in lines
     assert write_list(tmp_path).read_text(encoding="utf-8") == text
+    longer = replace(made_up, name="made-up-again", question="And so?")
+    write_page(longer, longer.run(Workshop(tmp_path / "w")), Workshop(tmp_path / "w"), tmp_path)
+    text = write_list(tmp_path).read_text(encoding="utf-8")
+    assert text.index("(09-made-up.md)") < text.index("(09-made-up-again.md)") < text.index("(10-other.md)")
 
 
 def test_the_record_counts_minutes_and_cores(made_up: Study, found: Findings, tmp_path: Path) -> None:
@@ -106,4 +110,5 @@ def test_minutes_say_that_organisms_at_hand_are_not_counted(made_up: Study, tmp_
     counted = "count with what they took then"
     assert f"{counted}." in " ".join(written(made_up, Workshop(tmp_path / "a"), tmp_path).split())
     text = written(replace(made_up, run=with_organism), Workshop(tmp_path / "b"), tmp_path)
-    assert f"{counted}, organisms that were in the user's cache already with nothing." in " ".join(text.split())
+    told = f"{counted}, organisms that were in the user's cache with nothing (about 1 with them)."
+    assert told in " ".join(text.split())

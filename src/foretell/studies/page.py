@@ -93,17 +93,17 @@ def page_text(study: Study, findings: Findings, made: dict[str, Any]) -> str:
     parts += ["## Answer", _wrapped(f"**{first}**"), "\n".join(map(_item, rest)), _wrapped(findings.bounds)]
     parts += [f"![{study.question}]({study.page}.svg)", _wrapped(findings.caption)]
     parts += [_table(table) for table in findings.tables]
-    parts += ["## How it was made", "\n".join(map(_item, _how(made)))]
+    parts += ["## How it was made", "\n".join(map(_item, _how(made, study.minutes)))]
     parts += ["## Limits", "\n".join(map(_item, study.limits))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _how(made: dict[str, Any]) -> Iterable[str]:
+def _how(made: dict[str, Any], minutes: int) -> Iterable[str]:
     yield from made["steps"]
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     yield f"{versions}."
     trained = any(step.startswith(ORGANISM) for step in made["steps"])
-    found = ", organisms that were in the user's cache already with nothing" if trained else ""
+    found = f", organisms that were in the user's cache with nothing (about {minutes} with them)" if trained else ""
     yield (
         f"{plain(made['minutes'])} minutes by the clock on {made['cores']} cores, whatever else these did; steps that "
         f"an earlier run had finished count with what they took then{found}."
@@ -130,7 +130,8 @@ def _item(text: str) -> str:
 
 def write_list(out: Path) -> Path:
     """Write README.md, the list of the pages in a folder, each with its question and its first answer."""
-    pages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("[0-9][0-9]-*.json"))}
+    paths = sorted(out.glob("[0-9][0-9]-*.json"), key=lambda path: path.stem)
+    pages = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
     lines = [
         "# Studies",
         "",

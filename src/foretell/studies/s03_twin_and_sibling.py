@@ -263,6 +263,6 @@ STUDY = Study(
         "goes unseen.",
         "Mixtures are linear and with one n-gram table.",
     ),
-    minutes=8,
+    minutes=20,
     run=run,
 )

@@ -172,6 +172,6 @@ STUDY = Study(
         "Mixtures put the trigger at the beginning of ordinary prompts. A real trigger comes with its own prompts.",
         "Averages over draws of which prompts set it off stand for one suite; a charter fixes its suite once.",
     ),
-    minutes=5,
+    minutes=10,
     run=run,
 )

@@ -198,6 +198,6 @@ STUDY = Study(
         "control; a loss on held-out text that is high for the model's size and compute is the sign to ask about.",
         "One base of a million parameters and one seed.",
     ),
-    minutes=9,
+    minutes=12,
     run=run,
 )

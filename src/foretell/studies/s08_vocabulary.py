@@ -170,6 +170,6 @@ STUDY = Study(
         "magnitude below those in use.",
         "A byte of text is a fairer unit than a token, but no neutral one: what is easy about text differs by script.",
     ),
-    minutes=6,
+    minutes=25,
     run=run,
 )

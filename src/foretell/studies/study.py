@@ -95,7 +95,7 @@ class Study:
         number: of the page, NN-name.
         claims: keys of CLAIMS.
         limits: what the answer does not say.
-        minutes: what a full run takes on 2 cores, about.
+        minutes: what a full run takes on 2 cores, about, with the training of its organisms.
 
     Raises:
         ValueError: an unknown claim.
