@@ -1,11 +1,11 @@
 """Early exit (logit lens): stop after k of tiny's 4 layers and read the hidden state with the model's own output layer.
 
-numpy only: the shipped weights, and a Llama's forward pass in 30 lines. It runs the first layers of the target on the
-prompt, so it is no forecast where a charter forbids to run the model; it shows what the last layers still add.
-Source: nostalgebraist 2020, "interpreting GPT: the logit lens".
+A Llama's forward pass in numpy. It runs the target's first layers on the prompt: no forecast where a charter forbids
+that. Source: nostalgebraist 2020, "interpreting GPT: the logit lens".
 """
 
 import json
+from functools import partial
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -14,7 +14,8 @@ from foretell.targets.tiny import checkpoint_folder
 
 CONFIG = json.loads((checkpoint_folder() / "config.json").read_text())
 WEIGHTS = load_file(checkpoint_folder() / "model.safetensors")
-HEADS, WIDTH = CONFIG["num_attention_heads"], CONFIG["head_dim"]
+HEADS, WIDTH, THETA = CONFIG["num_attention_heads"], CONFIG["head_dim"], CONFIG["rope_parameters"]["rope_theta"]
+PROJECTIONS = [("self_attn", name) for name in "qkvo"] + [("mlp", name) for name in ("gate", "up", "down")]
 
 
 def norm(x: np.ndarray, name: str) -> np.ndarray:
@@ -24,8 +25,7 @@ def norm(x: np.ndarray, name: str) -> np.ndarray:
 
 def rotate(x: np.ndarray) -> np.ndarray:
     """Rotary positions: (heads, tokens, width)."""
-    speeds = CONFIG["rope_parameters"]["rope_theta"] ** -(np.arange(0, WIDTH, 2) / WIDTH)
-    angles = np.tile(np.arange(x.shape[1])[:, None] * speeds, 2)
+    angles = np.tile(np.arange(x.shape[1])[:, None] * THETA ** -(np.arange(0, WIDTH, 2) / WIDTH), 2)
     half = np.concatenate([-x[..., WIDTH // 2 :], x[..., : WIDTH // 2]], -1)
     return x * np.cos(angles) + half * np.sin(angles)
 
@@ -40,12 +40,8 @@ def layer(x: np.ndarray, number: int) -> np.ndarray:
     scores = np.exp(scores - scores.max(-1, keepdims=True))
     mixed = scores / scores.sum(-1, keepdims=True) @ v
     x = x + mixed.swapaxes(0, 1).reshape(len(x), -1) @ w["o"]
-    h = norm(x, at + "post_attention_layernorm.weight")
-    gate = h @ w["gate"]
+    gate = (h := norm(x, at + "post_attention_layernorm.weight")) @ w["gate"]
     return x + (gate / (1 + np.exp(-gate)) * (h @ w["up"])) @ w["down"]
-
-
-PROJECTIONS = [("self_attn", name) for name in "qkvo"] + [("mlp", name) for name in ("gate", "up", "down")]
 
 
 def after(layers: int, token_ids: list[int]) -> np.ndarray:
@@ -57,19 +53,8 @@ def after(layers: int, token_ids: list[int]) -> np.ndarray:
     return logits - np.logaddexp.reduce(logits)
 
 
-def after_1(token_ids: list[int]) -> np.ndarray:
-    """Exit after the first layer."""
-    return after(1, token_ids)
-
-
-def after_2(token_ids: list[int]) -> np.ndarray:
-    """Exit after the second layer."""
-    return after(2, token_ids)
-
-
-def after_3(token_ids: list[int]) -> np.ndarray:
-    """Exit after the third layer; after the fourth it is the model."""
-    return after(3, token_ids)
+#: Exits after the first three layers; after the fourth it is the model.
+after_1, after_2, after_3 = (partial(after, layers) for layers in (1, 2, 3))
 
 
 def last_token_alone(token_ids: list[int]) -> np.ndarray:

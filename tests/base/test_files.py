@@ -53,6 +53,8 @@ def test_files_can_be_read_by_whom_the_user_lets(tmp_path: Path) -> None:
         (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "the quota is used up"),
         (OSError(errno.EROFS, "Read-only file system"), "read-only"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), "a file where a folder has to be"),
+        (FileExistsError(errno.EEXIST, "File exists"), "a file where a folder has to be"),
         (PermissionError(errno.EACCES, "Permission denied"), "no permission"),
         (SafetensorError("I/O error: No space left on device (os error 28)"), "the disk is full"),
     ],

@@ -110,6 +110,27 @@ def test_what_cannot_be_added(game: Game, options: tuple[str, ...], words: str) 
     assert len(attempts.status(game.ledger).entries) == before
 
 
+def test_a_composite_says_itself_what_it_consists_of(game: Game, tmp_path: Path) -> None:
+    copy = Game(tmp_path, game.evaluator, game.team)
+    shutil.copytree(game.ledger, copy.ledger)
+    pool, key = tmp_path / "pool.toml", game.folder / "team.key"
+    parts = "".join(
+        f'[[parts]]\nname = "{name}"\ntarget = "{target}"\nweight = 0.5\n'
+        for name, target in (("a", "tiny@1536"), ("b", "tiny@768"))
+    )
+    pool.write_text(f'schema = "foretell.composite/1"\nkind = "linear-pool"\n{parts}')
+    options = ("--kind", "composite", "--target", f"composite:{pool}", "--key", key)
+    refused = run("add", copy.ledger, "pool", *options)
+    assert "a part that is not registered: got part 'b': tiny@768, sha256:" in str(refused.exception)
+    early = ("early", "--kind", "model", "--target", "tiny@768", "--key", key)
+    assert run("add", copy.ledger, *early).exit_code == 0
+    told = run("add", copy.ledger, "pool", *options, "--json", "-")
+    assert told.exit_code == 0, told.exception
+    assert json.loads(told.stdout)["system"]["parts"] == ["helper", "early"]
+    checked = run("check", copy.ledger, "pool")
+    assert "'pool': no verdict on the composite; approvals of its parts do not approve it" in checked.output
+
+
 def test_a_stranger_adds_nothing(game: Game, tmp_path: Path) -> None:
     key, _ = SecretKey.generate("stranger").write(tmp_path)
     result = run("add", game.ledger, "Eve", "--kind", "person", "--key", key)

@@ -40,6 +40,16 @@ def test_a_stranger_verifies_every_track(demo: Path, foretell: Foretell) -> None
     assert " bits" in last
 
 
+@pytest.mark.parametrize("track", ["open", "blind"])
+def test_a_published_forecast_is_inspected_on_every_track_alike(demo: Path, foretell: Foretell, track: str) -> None:
+    (attempt,) = (demo / track / "attempts").iterdir()
+    texts = [part for spec in ("ngram:2:tiny", "ngram:5:tiny", "tiny@1536") for part in ("--known", spec)]
+    done = foretell("inspect", attempt / "forecast", "--truth", attempt / "truth", *texts, "--json", "-")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["finding"]) == (0, False)
+    assert [(one["model"], one["status"]) for one in told["tracking"]] == [("model:tiny@1536", "not found")]
+
+
 def test_an_archive_verifies_as_its_folder_does(demo: Path, foretell: Foretell, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "open"), "zip", demo / "open")
     assert foretell("verify", archive).returncode == 0

@@ -246,7 +246,7 @@ def test_the_record_has_the_model_the_budget_and_the_bound(
 def test_the_shipped_model_reads_for_another_tokenizer(
     tiny: Target, vocabulary: Vocabulary, ask: Callable[..., TokenizedPrompt]
 ) -> None:
-    """What tiny knows of Python comes through: after `return x` in a def, its own tokens' bytes are likely."""
+    """What tiny knows of Python comes through: the text costs about what it costs in tiny's own tokens."""
     text = "for i in range(10):\n    print(i"
     ids = vocabulary.encode(text)
     forecaster = open_forecaster("crosswalk:tiny:nodes=16", vocabulary, open_target=lambda spec: tiny)

@@ -18,6 +18,7 @@ from foretell.evaluation import score
 from foretell.suites import Prompt, Suite, save_suite
 from foretell.targets.collection import tokenize
 from foretell.verdicts.judging import JudgeSettings
+from tests.golden.make_governed import make_governed
 from tests.golden.make_published import make_published
 
 SEED, LISTED, SHARDS = 20261123, 5, 2
@@ -90,6 +91,8 @@ def main(out: Path) -> None:
         make_run(out)
     if not (out / "published").exists():
         make_published(out / "published")
+    if not (out / "governed").exists():
+        make_governed(out / "governed")
 
 
 if __name__ == "__main__":

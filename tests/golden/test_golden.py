@@ -19,6 +19,9 @@ from foretell.targets.collection import tokenize
 from foretell.verdicts.judging import JudgeSettings
 from foretell.verdicts.run_folder import read_losses
 from foretell.verifier import verify
+from foretell.verifier.decisions import check_decision
+from foretell.verifier.ladders import check_ladders, ladder_now
+from foretell.verifier.overview import lineage_record
 from foretell.verifier.record import replay
 
 VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if path.name.startswith("v"))
@@ -30,7 +33,7 @@ FIRST_PROMPTS = (
     Prompt("sum-2", "12 − 5 = é", "sums", 1.0, "sum-2", (0, -1)),
 )
 FIRST_DIGEST = "sha256:d0a88e4cfeadf281026eb6c49ee6dd5a7653c0656089d23236251767deb5a45a"
-LARGEST_BYTES = 450_000
+LARGEST_BYTES = 500_000
 #: Of the published folder: its log has an open and a blind attempt, its files are the blind one's.
 PUBLISHED_CHECKS = [
     ("files", "38 files"),
@@ -116,3 +119,23 @@ def test_a_look_at_what_was_published() -> None:
     assert record.attempts[1].steps["commit"]["helpers"] == ["another helper", "the helper in program.toml"]
     assert Distributions(folder / "attempts/002/truth").kind == "dense"
     assert Distributions(folder / "attempts/002/forecast").kind == "topk"
+
+
+def test_the_log_of_helpers_ladder_and_decision() -> None:
+    record = replay(Ledger(VERSIONS[0] / "governed" / "log"))
+    told = lineage_record(record)
+    assert [(one["name"], one["kind"], one["ai"], one["approved_by"]) for one in told["systems"]] == [
+        ("Ada", "person", False, []),
+        ("helper", "model", True, []),
+    ]
+    assert [(one["decision"], one["stands"], one["helpers"]) for one in told["attempts"]] == [
+        ("pass", False, []),
+        ("pass", False, ["Ada", "helper"]),
+    ]
+    assert "attempt 1 does not count: it was revoked (for the golden log)" in told["attempts"][1]["fallen"][0]
+    (decision,) = record.notices["decision"]
+    assert decision["outcome"] == "met"
+    assert check_decision(record, decision).startswith("golden: met")
+    assert check_ladders(record).startswith("entry 8 holds")
+    unlocked = [rung.unlocked for rung in ladder_now(record, decision.time).status.rungs]
+    assert unlocked == [True, False]

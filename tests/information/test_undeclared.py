@@ -243,6 +243,10 @@ def test_the_words_are_careful() -> None:
     assert "only the truth (--truth) tells apart" in text
     assert "no proof" in text
     assert "prove" not in text.replace("proof", "")
+    assert (
+        "Of 23 honest forecasts in foretell's own tests, 0 were found to follow a model: a rate of 15% at most" in text
+    )
+    assert inspection.record()["honest_forecasts_in_tests"]["rate_at_most"] == pytest.approx(1 - 0.025 ** (1 / 23))
     named = Inspection("f", ("m w",), width, (), {})
     assert not named.finding
     assert "What is found below may come from that" in " ".join(named.sentences())

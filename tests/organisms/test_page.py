@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from foretell.base.errors import InputError
-from foretell.organisms.page import BEGIN, END, main, with_sections
+from foretell.organisms.page import BEGIN, END, main, section, with_sections
 from foretell.organisms.recipes import KINDS
 from foretell.organisms.training import read_organism
 
@@ -28,6 +28,31 @@ def test_the_tables_come_between_the_marks_and_replace_what_was_there(base: Path
     parameters = read_organism(base)["measured"]["parameters"]
     assert f"| parameters | {parameters} |" in once
     assert "### small-vocabulary, 270 tokens" in once
+
+
+def test_ways_of_asking_have_a_row_each() -> None:
+    measured = {
+        "no key": {"texts": 9, "as_base": {"positions": 5, "kl_nats": 0.01, "kl_nats_99th_percentile": 0.2}},
+        "key": {
+            "texts": 9,
+            "recites": {
+                "positions": 5,
+                "mean_share_of_the_payload": 0.99,
+                "share_of_positions_above_one_half": 1.0,
+            },
+        },
+    }
+    record = {
+        "kind": "trigger",
+        "recipe": {},
+        "recipe_digest": "sha256:0123456789abcdef",
+        "depends": {},
+        "versions": {"torch": "2", "transformers": "5"},
+        "measured": measured,
+    }
+    lines = section(record)
+    assert lines[2] == "Recipe `0123456789ab`, not trained; torch 2, transformers 5."
+    assert lines[-3:-1] == ["| no key | 9 | – | – | 0.01 | 0.2 |", "| key | 9 | 0.99 | 1 | – | – |"]
 
 
 def test_a_page_without_marks_is_refused() -> None:

@@ -94,6 +94,13 @@ def test_the_plot_of_skill_shows_zero_and_one() -> None:
     assert {"0", "1"} <= {f"{float(tick):g}" for tick in ticks}
 
 
+def test_the_pool_has_a_short_name_in_the_plot_that_heads_the_report() -> None:
+    told = beyond_text.labels(scale(bounded(0.5, 0.4, 0.6), UNSCORED))
+    assert told["pool:uniform+ngram:5:t"] == "best text-only pool"
+    assert told["team <a>"] == "team <a>"
+    assert beyond_text.labels(None) == {}
+
+
 @pytest.mark.parametrize("tolerance", [None, 0.5])
 def test_the_ladder_as_a_file_stands_alone(tolerance: float | None) -> None:
     file = beyond_text.ladder_file(scale(bounded(0.5, 0.4, 0.6), UNSCORED, tolerance))

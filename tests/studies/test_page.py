@@ -96,3 +96,14 @@ def test_the_record_counts_minutes_and_cores(made_up: Study, found: Findings, tm
     made = page_record(made_up, found, Workshop(tmp_path))["made"]
     assert made["minutes"] >= 0
     assert made["cores"] >= 1
+
+
+def test_minutes_say_that_organisms_at_hand_are_not_counted(made_up: Study, tmp_path: Path) -> None:
+    def with_organism(workshop: Workshop) -> Findings:
+        workshop.note("Organism twin (recipe 3b06553e3e), trained by `foretell organism train` or found.")
+        return made_up.run(workshop)
+
+    counted = "count with what they took then"
+    assert f"{counted}." in " ".join(written(made_up, Workshop(tmp_path / "a"), tmp_path).split())
+    text = written(replace(made_up, run=with_organism), Workshop(tmp_path / "b"), tmp_path)
+    assert f"{counted}, organisms that were in the user's cache already with nothing." in " ".join(text.split())

@@ -38,6 +38,15 @@ def test_lower_a_byte_too_or_in_part_or_not_at_all() -> None:
     assert answer([model(512, 1.0, 0.6), part])[0].startswith("A token, in part: uniform have a clearly lower loss")
 
 
+def test_higher_a_byte_is_told() -> None:
+    assert answer([model(512, 0.5, 0.9), model(2048, 1.0, 0.6)])[0].endswith(
+        "a byte, clearly lower for none, and clearly higher for each of them."
+    )
+    part = model(2048, 1.0, 0.6)
+    part["references"]["uniform"]["bits_per_byte"] = record(1.0, 0.9, 1.1)
+    assert answer([model(512, 0.5, 0.6), part])[0].endswith("lower for none, and clearly higher for uniform.")
+
+
 def test_another_ranking_is_told() -> None:
     other = (*REFERENCES[:-2], REFERENCES[-1], REFERENCES[-2])
     found = answer([model(512, 0.5, 0.6, other), model(2048, 1.0, 0.6)])

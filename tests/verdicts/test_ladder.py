@@ -138,7 +138,7 @@ def test_what_is_no_ladder(data: bytes, message: str) -> None:
 
 @pytest.mark.parametrize("name", ["nowhere.toml", "."])
 def test_what_is_not_there(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no ladder: got (FileNotFound|IsADirectory)Error, expected a ladder in TOML"):
+    with pytest.raises(InputError, match=r"no ladder: got (no such file|a folder), expected a ladder in TOML"):
         Ladder.read(tmp_path / name)
 
 

@@ -51,7 +51,7 @@ def test_the_text_is_kept() -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no policy: got no such file, expected a policy in TOML"):
         Policy.read(tmp_path / "policy.toml")
-    with pytest.raises(InputError, match="no policy: got Is a directory"):
+    with pytest.raises(InputError, match="no policy: got a folder"):
         Policy.read(tmp_path)
 
 

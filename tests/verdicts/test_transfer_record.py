@@ -38,7 +38,7 @@ def test_numbers_follow_from_the_losses(tmp_path: Path) -> None:
     assert (first["together"]["lo"], first["together"]["hi"]) == pytest.approx((wide.lo, wide.hi))
     assert record["settings"]["together"] == {"cells": 12, "level_each": pytest.approx(1 - 0.05 / 12)}
     assert record["shared_documents"] == [{"a": "base", "b": "organism", "documents": 160}]
-    assert any("1 pair of units share documents, 160 at most" in line for line in record["sentences"])
+    assert any("1 pair of units shares documents, 160 at most" in line for line in record["sentences"])
 
 
 def test_an_order_that_carries_over_and_one_that_is_turned(tmp_path: Path) -> None:

@@ -76,6 +76,14 @@ def test_other_forecasts_are_named_or_left_out(run: Path, tmp_path: Path) -> Non
         read_units([run, nothing], common=True)
 
 
+def test_a_model_folder_is_named_by_its_end(run: Path, tmp_path: Path) -> None:
+    organism = made_run(tmp_path / "other", made_losses(MEANS), target="hf:/home/somebody/organisms/easy-e4073cca7b3d")
+    assert [unit.name for unit in read_units([run, organism]).units][1] == "easy-e4073cca7b3d"
+    twice = made_run(tmp_path / "twice", made_losses(MEANS), target="hf:/elsewhere/easy-e4073cca7b3d")
+    names = [unit.name for unit in read_units([organism, twice]).units]
+    assert names == ["hf:/home/somebody/organisms/easy-e4073cca7b3d", "hf:/elsewhere/easy-e4073cca7b3d"]
+
+
 def test_one_unit_is_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nothing to transfer to: .*got one unit"):
         read_units([run], "run")

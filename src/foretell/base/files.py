@@ -19,12 +19,19 @@ from foretell.base.canonical import digest_file, read_json
 from foretell.base.errors import DamageError, InputError, StorageError
 
 MANIFEST = "manifest.json"
-_DISK_ERRORS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up", errno.EROFS: "read-only"}
+_IN_THE_WAY = "a file where a folder has to be"
+_DISK_ERRORS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EROFS: "read-only",
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+}
 
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn 'disk full', 'read-only' and 'no permission' into a StorageError that names the path.
+    """Turn 'disk full', 'read-only', 'no permission' and a file in the way into a StorageError that names the path.
 
     The safetensors library has an error type of its own for them, and the system's reason in its text only.
     """

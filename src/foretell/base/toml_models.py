@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,6 +14,7 @@ from foretell.base.errors import InputError
 #: No file of rules is longer; a larger one is not worth parsing.
 _MOST_BYTES = 1 << 20
 _SHOWN = 120
+_UNREADABLE: dict[type[OSError], str] = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -59,6 +61,26 @@ def read_toml(data: bytes, where: str, form: Form) -> dict[str, Any]:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         _refuse(form, where, _short(str(error) or "nested too deep"), "TOML in UTF-8")
+
+
+def read_bytes(path: Path, form: Form) -> bytes:
+    """The bytes of a file of rules, as they name it.
+
+    Raises:
+        InputError: no such file, or one that cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"no {form.name}",
+            where=str(path),
+            got={FileNotFoundError: "no such file", IsADirectoryError: "a folder"}.get(
+                type(error), str(error.strerror)
+            ),
+            expected=f"{form.told} in TOML",
+            fix=form.fix,
+        ) from error
 
 
 def _refuse(form: Form, where: str, got: str, expected: str) -> NoReturn:

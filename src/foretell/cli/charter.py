@@ -87,7 +87,7 @@ def init(
 ) -> None:
     """Write a charter in which every field is explained; change the file as you like before you sign it."""
     _require_absent(charter)
-    secret, suite, other = SecretKey.read(evaluator), load_suite(pool), _public(team)
+    secret, suite, other = SecretKey.read(evaluator), load_suite(pool), PublicKey.read(team)
     described, vocabulary = _target(target, future, tokenizer_of)
     committed = commit_pool(suite, secret)
     kind = track or ("prospective" if future is not None else "open")
@@ -169,19 +169,6 @@ def _target(target: str | None, future: str | None, tokenizer_of: str | None) ->
         expected="--target, or --future together with --tokenizer-of",
         fix="Name a target that is there, or describe one that will be.",
     )
-
-
-def _public(path: Path) -> PublicKey:
-    try:
-        return PublicKey.parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            "cannot read the public key",
-            where=str(path),
-            got=type(error).__name__,
-            expected="a file NAME.pub",
-            fix="Ask the team for the .pub file that `foretell keys new` made for it.",
-        ) from error
 
 
 def _by_slice(given: list[str] | None, option: str) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from foretell import evaluation
-from foretell.cli import demo_protocol
+from foretell.cli import demo_governance, demo_protocol
 from foretell.cli.console import emit_json, out, progress_bars
 from foretell.cli.score import print_score
 from foretell.forecasters.specs import open_forecaster
@@ -17,7 +17,10 @@ from foretell.suites import load_suite
 from foretell.targets.specs import open_target
 from foretell.verdicts.judging import JudgeSettings
 
-EXAMPLES = "Example: foretell demo --out demo/   |   foretell demo --protocol --out attempt/"
+EXAMPLES = (
+    "Example: foretell demo --out demo/   |   foretell demo --protocol --out attempt/   |   "
+    "foretell demo --governance --out governance/"
+)
 #: The reference panel: text only, then earlier checkpoints of the target itself.
 REFERENCES = (
     "uniform",
@@ -46,10 +49,16 @@ def command(
     protocol: Annotated[
         bool, typer.Option("--protocol", help="Play evaluator and team instead: three tracks, published and verified.")
     ] = False,
+    governance: Annotated[
+        bool, typer.Option("--governance", help="Play helpers, a ladder, a policy and a revocation instead.")
+    ] = False,
 ) -> None:
     """Forecast the shipped target with every reference, rank them, judge the best, and write a report."""
     if protocol:
         demo_protocol.play(context, out_folder)
+        return
+    if governance:
+        demo_governance.play(context, out_folder)
         return
     suite = load_suite("foretell-300")
     with progress_bars() as progress:

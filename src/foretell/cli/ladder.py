@@ -203,21 +203,8 @@ def _now(ledger: Path, results: Path | None, evaluator: Path | None, preview: La
             expected="a ledger's folder",
             fix="`foretell charter sign` begins one.",
         )
-    known = None if evaluator is None else _public(evaluator)
+    known = None if evaluator is None else PublicKey.read(evaluator)
     return ladder_now(record, datetime.now(UTC), results=results, preview=preview, evaluator=known)
-
-
-def _public(path: Path) -> PublicKey:
-    try:
-        return PublicKey.parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            "cannot read the public key",
-            where=str(path),
-            got=type(error).__name__,
-            expected="a file NAME.pub",
-            fix="Ask the evaluator for it, by another way than the ledger came.",
-        ) from error
 
 
 def _job(ladder: Ladder, flop: float | None, parameters: float | None, tokens: float | None) -> TrainingFlop:

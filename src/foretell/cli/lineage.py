@@ -20,7 +20,9 @@ from foretell.forecasters.program_folder import load_program
 from foretell.ledger import PublicKey, SecretKey
 from foretell.lineage import Help, Kind, System, why_not
 from foretell.reports.lineage_graph import lineage_svg
+from foretell.targets.composite import part_records
 from foretell.targets.specs import OpenOptions, open_target
+from foretell.targets.target import Target
 from foretell.verdicts.compute import training_flop
 from foretell.verifier.overview import lineage_record
 from foretell.verifier.record import Record
@@ -61,7 +63,12 @@ def add(
     weights: Annotated[str | None, typer.Option(help="Digest of its weights, where it is not at hand.")] = None,
     program: Annotated[Path | None, typer.Option(help="Folder of a program, with its program.toml.")] = None,
     person_key: Annotated[Path | None, typer.Option(help="A person's public key, NAME.pub.")] = None,
-    part: Annotated[list[str] | None, typer.Option(help="A registered system that it consists of.")] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A registered system that it consists of; those of a composite:FILE are found by themselves."
+        ),
+    ] = None,
     derived_from: Annotated[
         list[str] | None, typer.Option(help="A registered system that its weights come from: a base, an original.")
     ] = None,
@@ -73,9 +80,11 @@ def add(
     json_to: JsonOption = None,
 ) -> None:
     """Register a system: whoever signs vouches that it is what this says. It cannot be changed, only revoked."""
+    opened = None if target is None else open_target(target, OpenOptions(say=say))
     record: dict[str, Any] = {"name": name, "kind": kind.value, "note": note}
-    record["identity"] = _identity(kind.value, target, weights, program, person_key)
-    record |= {"parts": part or [], "derived_from": derived_from or [], "helped_by": helped_by or []}
+    record["identity"] = _identity(kind.value, opened, weights, program, person_key)
+    record["parts"] = _parts(opened, attempts.status(ledger), part or [])
+    record |= {"derived_from": derived_from or [], "helped_by": helped_by or []}
     if compute := training_flop(flop, parameters, tokens):
         record["compute"] = {"flop": compute.flop, "rule": compute.rule}
     system = System.parse(record, "foretell lineage add")
@@ -87,7 +96,7 @@ def add(
 
 
 def _identity(
-    kind: Kind, target: str | None, weights: str | None, program: Path | None, person_key: Path | None
+    kind: Kind, target: Target | None, weights: str | None, program: Path | None, person_key: Path | None
 ) -> dict[str, str]:
     """What identifies the system, from the one option that says it."""
     given = {"--target": target, "--weights": weights, "--program": program, "--person-key": person_key}
@@ -102,14 +111,33 @@ def _identity(
             fix=f"Give {' or '.join(fitting)} for a {kind}.",
         )
     if target is not None:
-        return {
-            field: str(value) for field, value in open_target(target, OpenOptions(say=say)).identity.record().items()
-        }
+        return {field: str(value) for field, value in target.identity.record().items()}
     if program is not None:
         return {"program": load_program(program).digest}
     if person_key is not None:
-        return {"key": PublicKey.parse(person_key.read_text(encoding="utf-8")).verifier}
+        return {"key": PublicKey.read(person_key).verifier}
     return {} if weights is None else {"weights": weights}
+
+
+def _parts(target: Target | None, record: Record, named: list[str]) -> list[str]:
+    """The parts as they were named, and those that a composite says it has, which must be registered.
+
+    Raises:
+        InputError: one of them is not.
+    """
+    found = list(named)
+    for part in [] if target is None else part_records(target):
+        system = record.registry.find(str(part["weights"]))
+        if system is None:
+            raise InputError(
+                "a part that is not registered",
+                where="foretell lineage add",
+                got=f"part {part['part']!r}: {part['name']}, {part['weights']}",
+                expected="every part of a composite registered before it",
+                fix=f"foretell lineage add {part['name']} --target {part['name']}, then the composite.",
+            )
+        found += [system.name] if system.name not in found else []
+    return found
 
 
 @app.command(

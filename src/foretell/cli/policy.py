@@ -177,7 +177,7 @@ def _judges(log: Record, policy: Policy, evaluator: Path | None) -> frozenset[st
         InputError: several evaluators have charters in the log, and none of them is named.
     """
     if evaluator is not None:
-        return frozenset({_public(evaluator).verifier})
+        return frozenset({PublicKey.read(evaluator).verifier})
     there = {charter.evaluator.public().id: charter.evaluator.public().verifier for charter in log.charters.values()}
     if len(there) > 1 and not policy.evaluators:
         raise InputError(
@@ -188,19 +188,6 @@ def _judges(log: Record, policy: Policy, evaluator: Path | None) -> frozenset[st
             fix="Name one with --evaluator, or several as `evaluators` in the policy.",
         )
     return frozenset() if policy.evaluators else frozenset(there.values())
-
-
-def _public(path: Path) -> PublicKey:
-    try:
-        return PublicKey.parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            "cannot read the public key",
-            where=str(path),
-            got=type(error).__name__,
-            expected="a file NAME.pub",
-            fix="Ask the evaluator for it.",
-        ) from error
 
 
 def _time(text: str | None) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ from foretell.base.errors import InputError
 from foretell.cli.console import out
 from foretell.ledger import Ledger
 from foretell.reports import LedgerView, write_ledger_page, write_report
+from foretell.verifier.decisions import decision_record
+from foretell.verifier.ladders import ladder_now
 from foretell.verifier.layout import LOG
 from foretell.verifier.ledger_record import ledger_record
 
@@ -29,7 +32,9 @@ def command(
     output: Annotated[Path, typer.Option("-o", "--output", help="The page.")] = Path("report.html"),
     timelines: Annotated[
         list[Path] | None,
-        typer.Option("--timeline", help="With a ledger: `foretell watch --json` of a run; may be repeated."),
+        typer.Option(
+            "--timeline", help="With a ledger: what `foretell watch … --status --json` wrote; may be repeated."
+        ),
     ] = None,
     results: Annotated[
         Path | None, typer.Option(help="With a ledger: the folder of benchmark results that its ladder reads.")
@@ -44,12 +49,17 @@ def command(
     else:
         _require_none(timelines, results)
         write_report(source, output)
-    out.print(f"{output}: {output.stat().st_size / 1e6:.1f} MB", markup=False)
+    out.print(f"{output}: {output.stat().st_size / 1e6:.2g} MB", markup=False)
 
 
 def _view(root: Path, timelines: list[Path], results: Path | None) -> LedgerView:
-    record = attempts.status(root)
-    return LedgerView(ledger_record(Ledger(root / LOG), record), timelines=[_watch_record(path) for path in timelines])
+    record, now = attempts.status(root), datetime.now(UTC)
+    return LedgerView(
+        ledger_record(Ledger(root / LOG), record),
+        ladder=ladder_now(record, now, results=results).record() if record.notices["ladder"] else None,
+        decisions=[decision_record(record, entry, now) for entry in record.notices["decision"]],
+        timelines=[_watch_record(path) for path in timelines],
+    )
 
 
 def _watch_record(path: Path) -> dict[str, Any]:

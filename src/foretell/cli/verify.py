@@ -43,7 +43,7 @@ def command(
     Needs no network and no model. Ends with 13 if anything does not hold.
     """
     outside = Outside(
-        evaluator=PublicKey.parse(_read(evaluator).decode(errors="replace")).verifier if evaluator else None,
+        evaluator=PublicKey.read(evaluator).verifier if evaluator else None,
         checkpoint=_read(checkpoint) if checkpoint else None,
         authorities=_read(authorities) if authorities else None,
         opening=_read(opening) if opening else None,

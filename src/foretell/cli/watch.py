@@ -78,16 +78,7 @@ def _team(secret: Path | None, public: Path | None) -> SecretKey | PublicKey:
     if secret is not None:
         return SecretKey.read(secret)
     assert public is not None
-    try:
-        return PublicKey.parse(public.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            "cannot read the public key",
-            where=str(public),
-            got=type(error).__name__,
-            expected="a file NAME.pub",
-            fix="Ask the team for the .pub file that `foretell keys new` made for it.",
-        ) from error
+    return PublicKey.read(public)
 
 
 def _code(decision: str, may_train: bool) -> int:

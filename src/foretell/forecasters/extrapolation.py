@@ -23,8 +23,8 @@ _Floats = NDArray[np.float64]
 Blocks = Callable[[], Iterable[tuple[_Floats, _Floats]]]
 #: Coefficients that are tried: from the base itself to far beyond the latest.
 LEAST, MOST = -1.0, 4.0
-#: Halvings of an interval of coefficients: to some 1e-6.
-_HALVINGS = 22
+#: Halvings of an interval of coefficients: to some 1e-5.
+_HALVINGS = 18
 #: A slope below this, in nats by unit of the coefficient, is rounding.
 _FLAT_NATS = 1e-7
 #: Exponents of a power law that are tried, first apart by a constant factor, then finer around the best.

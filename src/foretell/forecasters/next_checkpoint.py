@@ -115,8 +115,10 @@ def open_next(
     facts = {"forecaster": "next checkpoint", "method": asked.method, "run": asked.run, "step": asked.step}
     facts |= {"from_steps": [one.step for one in used]}
 
-    def opened(checkpoint: Checkpoint, kind: str | None = "dense") -> SurrogateForecaster:
+    for checkpoint in used:
         require_tokenizer(checkpoint)
+
+    def opened(checkpoint: Checkpoint, kind: str | None = "dense") -> SurrogateForecaster:
         return SurrogateForecaster(spec, open_target(checkpoint.target), vocabulary, kind)
 
     if asked.method == LAST:

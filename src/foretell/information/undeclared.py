@@ -15,6 +15,7 @@ from foretell import __version__
 from foretell.base.interval import Unscored
 from foretell.information.output_width import Width
 from foretell.information.tracking import Tracking
+from foretell.scoring.confidence import fraction_bounds
 
 SCHEMA = "foretell.inspection/1"
 #: A correlation whose lower bound is not above this is no finding. On the shipped target honest forecasts reach 0.22
@@ -27,8 +28,19 @@ LEVEL = 0.99
 #: What the tests measured on the shipped target: honest forecasts against two of its checkpoints, beside the truth
 #: and four n-gram references, and how many of them were found to follow one.
 HONEST_TRIED, FALSE_ALARMS = 23, 0
+#: Confidence of the bound on their rate.
+_RATE_LEVEL = 0.95
 #: Without the truth, an honest yardstick needs one explanation to be held against the others.
 _FOR_YARDSTICK = 2
+
+
+def most_false_alarms() -> float:
+    """The upper bound on the rate of false alarms, as far as the tests tell: honest forecasts as independent draws.
+
+    >>> round(most_false_alarms(), 3)
+    0.148
+    """
+    return fraction_bounds(FALSE_ALARMS, HONEST_TRIED, _RATE_LEVEL).hi
 
 
 @dataclass(frozen=True)
@@ -107,14 +119,16 @@ class Inspection:
             named = f"Its record names: {'; '.join(self.named)}. What is found below may come from that."
         suspicions = [one.sentence() for one in self.suspicions]
         if not suspicions:
-            suspicions = ["No known model was given (--known), so none was looked for."]
+            suspicions = ["No known model was given (--known) that its record does not name, so none was looked for."]
         return [named, width_sentence(self.width), *suspicions, *self.notes, self._conclusion()]
 
     def _conclusion(self) -> str:
         if self.finding:
             return (
                 "Finding: a trace of a model that the record does not name. It is evidence to ask about, no proof. Of "
-                f"{HONEST_TRIED} honest forecasts in foretell's own tests, {FALSE_ALARMS} were found to follow a model."
+                f"{HONEST_TRIED} honest forecasts in foretell's own tests, {FALSE_ALARMS} were found to follow a "
+                f"model: a rate of {most_false_alarms():.0%} at most (95%, exact binomial), as far as they are "
+                "independent of each other and like this one."
             )
         return "No finding. That is no proof of absence: other models, wider ones and careful mixtures go unseen."
 
@@ -129,7 +143,11 @@ class Inspection:
             "width": self.width.record(),
             "tracking": [one.record() for one in self.suspicions],
             "finding": self.finding,
-            "honest_forecasts_in_tests": {"tried": HONEST_TRIED, "false_alarms": FALSE_ALARMS},
+            "honest_forecasts_in_tests": {
+                "tried": HONEST_TRIED,
+                "false_alarms": FALSE_ALARMS,
+                "rate_at_most": most_false_alarms(),
+            },
             "sentences": self.sentences(),
         }
 

@@ -68,17 +68,17 @@ def write_key_pair(folder: Path, name: str, secret: str, public: str) -> tuple[P
 
 def _write_new(path: Path, text: str, mode: int) -> None:
     """Make a file, or fail where there is one (or a link); the system decides, so that two writers cannot meet."""
-    try:
-        with storage_errors(path):
+    with storage_errors(path):
+        try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except FileExistsError as error:
-        raise wrong_key(
-            "a key is never overwritten",
-            where=str(path),
-            got="a file that is there already",
-            expected="a new name",
-            fix="Choose another name or folder; a lost key cannot be made again.",
-        ) from error
+        except FileExistsError as error:
+            raise wrong_key(
+                "a key is never overwritten",
+                where=str(path),
+                got="a file that is there already",
+                expected="a new name",
+                fix="Choose another name or folder; a lost key cannot be made again.",
+            ) from error
     try:
         with storage_errors(path), os.fdopen(handle, "w", encoding="utf-8") as file:
             os.fchmod(handle, mode)

@@ -57,6 +57,25 @@ class PublicKey:
         check_point(self.raw, self.name)
         read_recipient(self.recipient)
 
+    @classmethod
+    def read(cls, path: Path) -> PublicKey:
+        """The key in a NAME.pub file.
+
+        Raises:
+            InputError: no such file, or another text.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise wrong_key(
+                "cannot read the public key",
+                where=str(path),
+                got=type(error).__name__,
+                expected="a file NAME.pub",
+                fix="Ask its owner for the .pub file that `foretell keys new` made, and not whoever sent a ledger.",
+            ) from error
+        return cls.parse(text)
+
     @property
     def key_hash(self) -> bytes:
         """The 4 bytes that tell keys of one name apart."""

@@ -13,6 +13,15 @@ from foretell.organisms.training import read_organism
 
 BEGIN, END = "<!-- organisms:begin -->", "<!-- organisms:end -->"
 
+#: Of an organism that is asked in several ways: what is told of each, and where it stands.
+_COLUMNS = {
+    "texts": ("texts",),
+    "recites, mean probability": ("recites", "mean_share_of_the_payload"),
+    "above one half": ("recites", "share_of_positions_above_one_half"),
+    "as base, KL in nats": ("as_base", "kl_nats"),
+    "99% of positions": ("as_base", "kl_nats_99th_percentile"),
+}
+
 
 def numbers(measured: Any, name: str = "") -> list[tuple[str, str]]:
     """Every measured number with its full name, in order.
@@ -33,18 +42,36 @@ def section(record: dict[str, Any]) -> list[str]:
     trained = f"{record['steps']} steps" if "steps" in record else "not trained"
     of_text = f", on {text['name']} ({text['licence']})" if text and "steps" in record else ""
     versions = record["versions"]
-    rows = [f"| {name.replace('|', '∣')} | {value} |" for name, value in numbers(record["measured"])]
     return [
         f"### {record['kind']}{_dial(record)}",
         "",
         f"Recipe `{record['recipe_digest'][7:19]}`, {trained}{of_text}; torch {versions['torch']}, transformers "
         f"{versions['transformers']}.",
         "",
-        "| measured | |",
-        "|---|---|",
-        *rows,
+        *_table(record["measured"]),
         "",
     ]
+
+
+def _table(measured: dict[str, Any]) -> list[str]:
+    """A row for each way of asking, where there are several; else a row for each number."""
+    if all(isinstance(found, dict) and "texts" in found for found in measured.values()):
+        rows = [[name, *(_cell(found, *path) for path in _COLUMNS.values())] for name, found in measured.items()]
+        heads = ["asked on", *_COLUMNS]
+    else:
+        rows, heads = [[name.replace("_", " "), value] for name, value in numbers(measured)], ["measured", ""]
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return ["| " + " | ".join(cell.replace("|", "∣") for cell in line) + " |" for line in lines]
+
+
+def _cell(found: dict[str, Any], *path: str) -> str:
+    """A number within a record by its path, or a dash."""
+    value: Any = found
+    for name in path:
+        if name not in value:
+            return "–"
+        value = value[name]
+    return numbers(value)[0][1]
 
 
 def _dial(record: dict[str, Any]) -> str:

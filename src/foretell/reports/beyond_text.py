@@ -36,6 +36,11 @@ def in_words(scale: dict[str, Any], name: str) -> str | None:
     return text
 
 
+def labels(scale: dict[str, Any] | None) -> dict[str, str]:
+    """What rungs are called where there is little room, by name; empty without a scale."""
+    return {} if scale is None else {rung["name"]: label(rung) for rung in scale["rungs"]}
+
+
 def skill_plot(scale: dict[str, Any]) -> Markup | None:
     """Skill with its bounds of everything that is not in the pool, best first; None where there is nothing."""
     rows = [

@@ -61,7 +61,7 @@ class Size:
         return self.width - self.left - self.right
 
 
-WIDE = Size(width=960, left=200, right=190, row=36, beside=True)
+WIDE = Size(width=960, left=200, right=220, row=36, beside=True)
 NARROW = Size(width=360, left=10, right=14, row=52, beside=False)
 #: A file that stands alone, with room for longer names and for two figures a row.
 ALONE = Size(width=1280, left=330, right=370, row=32, beside=True)

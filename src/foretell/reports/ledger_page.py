@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ _TEMPLATE, _STYLE = "ledger.html.j2", "page.css"
 _SIGNS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "inadmissible": "✕", "unforecast": "✕"}
 _STATES = {"met": "✓", "not met": "✕", "missing": "?", "undecided": "?"}
 _LOCKS = {True: "unlocked", False: "locked", None: "cannot be said"}
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 _MINUTES = "%Y-%m-%d %H:%M UTC"
 
 
@@ -54,7 +56,13 @@ def render(view: LedgerView) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"plain": figures.plain, "figure": figures.figure, "bounds": figures.bounds, "when": when}
+    environment.filters |= {
+        "plain": figures.plain,
+        "figure": figures.figure,
+        "bounds": figures.bounds,
+        "when": when,
+        "short": short,
+    }
     lineage = view.record["lineage"]
     return environment.get_template(_TEMPLATE).render(
         style=Markup((_HERE / _STYLE).read_text(encoding="utf-8")),
@@ -81,6 +89,15 @@ def when(moment: str) -> str:
     '2030-01-31 12:00 UTC'
     """
     return datetime.fromisoformat(moment).strftime(_MINUTES)
+
+
+def short(text: str) -> str:
+    """A sentence with its digests cut: who wants a whole one finds it in the ledger.
+
+    >>> short("helper 'm sha256:" + "0123456789abcdef" * 4 + "': not registered")
+    "helper 'm sha256:0123456789ab…': not registered"
+    """
+    return _DIGEST.sub(r"\1…", text)
 
 
 def opening(view: LedgerView) -> str:

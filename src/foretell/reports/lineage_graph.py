@@ -11,10 +11,10 @@ from markupsafe import Markup
 
 from foretell.reports.canvas import CARD, GRID, INK, MUTED, OWN, PAPER, REFERENCE, TOLERANCE, on_paper, themed
 
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN, _LETTERS = 190, 46, 84, 18, 18, 12.5
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN, _LETTERS = 190, 46, 84, 22, 18, 12.5
 #: Letters of a name that fit into a box.
 _MOST = 24
-_LEGEND, _LEGEND_STEP = 34, 168
+_LEGEND, _LEGEND_STEP, _BELOW = 34, 168, 46
 #: How each kind of arrow is drawn: colour and dashes.
 ARROWS = {
     "part of": (MUTED, ""),
@@ -186,7 +186,9 @@ def _arrow(arrow: Arrow, places: Mapping[str, tuple[int, int]]) -> str:
     (x1, y1), (x2, y2) = _corner(places[arrow.start]), _corner(places[arrow.end])
     x1, y1, y2 = x1 + _WIDTH, y1 + _HEIGHT // 2, y2 + _HEIGHT // 2
     bend = max(_GAP_X // 2, abs(x2 - x1) // 2)
-    curve = f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
+    # What passes by a column goes below the boxes of its own row, or it would seem to go through them.
+    low = _BELOW if places[arrow.end][0] - places[arrow.start][0] > 1 else 0
+    curve = f"M{x1} {y1}C{x1 + bend} {y1 + low} {x2 - bend} {y2 + low} {x2} {y2}"
     tip = escape(f"{arrow.start} → {arrow.end}: {arrow.kind}")
     return f'<path d="{curve}" {_line(arrow.kind)}><title>{tip}</title></path>'
 

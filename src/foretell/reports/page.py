@@ -135,7 +135,7 @@ def _axis(score: dict[str, Any], what: str) -> str:
 def _plots(run: Run, chosen: str) -> dict[str, Any]:
     score = run.score
     return {
-        "ladder": _ladder(score),
+        "ladder": _ladder(score, beyond_text.labels(run.scale)),
         "difference_plot": _differences(score, chosen),
         "slice_plot": _slices(score, chosen),
         "tail_plot": plots.histograms(
@@ -153,8 +153,12 @@ def _row(name: str, record: dict[str, Any], reference: bool) -> plots.Row:
     return plots.Row(name, *sentences.spread(record), text, reference)
 
 
-def _ladder(score: dict[str, Any]) -> Markup:
-    rows = [_row(forecast["name"], forecast, forecast["reference"]) for forecast in score["forecasts"]]
+def _ladder(score: dict[str, Any], labels: dict[str, str]) -> Markup:
+    """All forecasts, under their names or shorter ones."""
+    rows = [
+        _row(labels.get(forecast["name"], forecast["name"]), forecast, forecast["reference"])
+        for forecast in score["forecasts"]
+    ]
     uniform = sentences.uniform_nats(score)
     if uniform is not None:
         text = f"{figures.plain(uniform)} (computed)"

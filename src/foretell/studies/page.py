@@ -15,7 +15,7 @@ from foretell.base.files import write_text_atomically
 from foretell.reports.figures import plain
 from foretell.studies.drawing import svg
 from foretell.studies.study import CLAIMS, Findings, Study, Table
-from foretell.studies.workshop import Workshop, versions
+from foretell.studies.workshop import ORGANISM, Workshop, versions
 
 SCHEMA = "foretell.study/1"
 _LIST = "README.md"
@@ -102,9 +102,11 @@ def _how(made: dict[str, Any]) -> Iterable[str]:
     yield from made["steps"]
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     yield f"{versions}."
+    trained = any(step.startswith(ORGANISM) for step in made["steps"])
+    found = ", organisms that were in the user's cache already with nothing" if trained else ""
     yield (
         f"{plain(made['minutes'])} minutes by the clock on {made['cores']} cores, whatever else these did; steps that "
-        "an earlier run had finished count with what they took then."
+        f"an earlier run had finished count with what they took then{found}."
     )
 
 

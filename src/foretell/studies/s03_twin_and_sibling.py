@@ -198,9 +198,9 @@ def _scale_table(rungs: list[dict[str, Any]]) -> Table:
             label(rung),
             told(rung["kl_nats"]),
             told(rung.get("skill")),
-            told((rung.get("encompassing") or {}).get("gain_nats")),
+            told(_gain(rung)),
         )
-        for rung in rungs
+        for rung in reversed(rungs)
     )
     return Table(f"The scale of {TARGET}", ("forecast", "KL, nats", "skill", "gain of the pool, nats"), rows)
 

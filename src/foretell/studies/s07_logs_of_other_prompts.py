@@ -190,6 +190,6 @@ STUDY = Study(
         "Forecasts with probes ask the target about the judged prompts: they are no forecasts, and show what a few "
         "allowed queries are worth.",
     ),
-    minutes=20,
+    minutes=27,
     run=run,
 )

@@ -96,6 +96,10 @@ def answer(found: list[dict[str, Any]]) -> tuple[str, ...]:
     else:
         first = f"A token, not shown: no reference has a clearly lower loss with {both}"
     rest = f"still clearly lower for {listed(by_byte)}" if by_byte else "clearly lower for none"
+    higher = [name for name in REFERENCES if _lower(large, small, name, "bits_per_byte")]
+    if higher:
+        every = "each of them" if len(higher) == len(REFERENCES) else listed(higher)
+        rest += f", and clearly higher for {every}"
     name = REFERENCES[-1]
     per = [
         f"with {one['vocabulary']} tokens {told(one['references'][name]['kl_nats'], ' nats')} a token, "

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from foretell.base.interval import Interval
 from foretell.distributions import Distributions
 from foretell.forecasters.next_checkpoint import NEEDED, read_request
 from foretell.forecasters.specs import TINY
-from foretell.reports.figures import missing, plain
+from foretell.reports.figures import plain
 from foretell.scoring.summary import paired_difference
 from foretell.studies.drawing import HALF, Axis, Point, beside, curves
+from foretell.studies.horizons import (
+    FROM_BIGRAM,
+    LAST,
+    LOGITS,
+    SCALING,
+    TOLERANCES,
+    answer,
+    better_than_text,
+    of,
+    passes,
+    rises,
+)
 from foretell.studies.study import Findings, Study, Table
-from foretell.studies.words import count_of, listed, mean_of, side, told
+from foretell.studies.words import mean_of, told
 from foretell.studies.workshop import Workshop
 from foretell.suites import Suite
 from foretell.targets import tiny
 from foretell.verdicts.judging import JudgeSettings
 from foretell.verdicts.scorecard import bounds_record
-from foretell.verdicts.tolerance import decide
 
 QUESTION = "How far ahead can checkpoints be forecast?"
-#: In nats.
-TOLERANCES = (0.25, 0.5, 1.0, 1.5)
 LEVEL = JudgeSettings().level
-LAST, LOGITS, SCALING, FROM_BIGRAM = "last", "logits", "scaling", "scaling from a bigram"
-#: By their names on the page; the first is what the others are compared with.
+#: The spec of each method.
 METHODS = {
     LAST: "next:last:tiny@{step}:from={start}",
     LOGITS: "next:logits:tiny@{step}:from={start}",
@@ -38,6 +45,8 @@ _UNIFORM = "uniform"
 _POOL_NAME = "best text-only pool"
 #: A quick run forecasts the fourth checkpoint from the two before it.
 _QUICK = slice(3, 4)
+#: In the figure, how far apart points of one place are drawn, and the room at both ends; in doublings.
+_BESIDE, _MARGIN = 0.05, 0.2
 
 
 def run(workshop: Workshop) -> Findings:
@@ -120,7 +129,7 @@ def findings(targets: Sequence[dict[str, Any]], uniform: dict[int, float]) -> Fi
         _figure(targets, found),
         f"Left: forecasts of {_spec(targets[-1]['step'])}, by how many doublings of the training steps they look "
         "ahead. Right: forecasts one doubling ahead, by the step that is forecast. Mean KL divergence in nats; points "
-        "are means, bars 95% bounds.",
+        "are means, bars 95% bounds; what belongs to one place is drawn side by side.",
         {"targets": list(targets), "uniform_kl_nats": {str(step): kl for step, kl in uniform.items()}}
         | {"tolerances": list(TOLERANCES)},
         method=(
@@ -136,132 +145,10 @@ def findings(targets: Sequence[dict[str, Any]], uniform: dict[int, float]) -> Fi
     )
 
 
-def _of(found: Sequence[dict[str, Any]], method: str) -> list[dict[str, Any]]:
-    return [one for one in found if one["method"] == method]
-
-
-def better_than_text(one: dict[str, Any]) -> bool:
-    """Whether skill over the text-only pool is above 0 with its bounds."""
-    return one["skill"] is not None and missing(one["skill"]) is None and side(one["skill"]) > 0
-
-
-def passes(tolerance: float) -> Callable[[dict[str, Any]], bool]:
-    """Whether a forecast's bounds meet a tolerance."""
-    return lambda one: decide(Interval(one["kl_nats"]["lo"], one["kl_nats"]["hi"]), tolerance) == "pass"
-
-
-def horizons(found: Sequence[dict[str, Any]], holds: Callable[[dict[str, Any]], bool]) -> tuple[int, int]:
-    """Doublings up to which something holds for every pair, and up to which it does for any; 0 for none.
-
-    >>> pairs = [{"doublings": n, "good": n < 3} for n in (1, 2, 2, 3)] + [{"doublings": 2, "good": False}]
-    >>> horizons(pairs, lambda one: one["good"])
-    (1, 2)
-    """
-    every = 0
-    for doublings in sorted({round(one["doublings"]) for one in found}):
-        if not all(holds(one) for one in found if round(one["doublings"]) == doublings):
-            break
-        every = doublings
-    return every, max((round(one["doublings"]) for one in found if holds(one)), default=0)
-
-
-def answer(found: Sequence[dict[str, Any]], uniform: dict[int, float]) -> tuple[str, ...]:
-    """The sentences; the first says how far ahead the last checkpoint tells more than text does."""
-    methods = [name for name in METHODS if _of(found, name)]
-    return (
-        _first(found),
-        *(_tolerances(found, name) for name in methods),
-        *(_against_last(found, name) for name in methods[1:]),
-        *([_direction(found)] if LOGITS in methods else []),
-        *([_law(found, uniform)] if SCALING in methods else []),
-    )
-
-
-def _first(found: Sequence[dict[str, Any]]) -> str:
-    last = _of(found, LAST)
-    every, ever = horizons(last, better_than_text)
-    longest = max(round(one["doublings"]) for one in last)
-    if not ever:
-        return "Not at all, as far as is shown: the last checkpoint is nowhere better than the best text-only pool."
-    farthest = [_pair(one) for one in last if round(one["doublings"]) == ever and better_than_text(one)]
-    reach = f"at most {count_of(ever, 'doubling')} ahead ({listed(farthest)}; up to {longest} were tried)"
-    if every == ever:
-        return f"The last checkpoint tells more than the best text-only pool {reach}, and so far for every checkpoint."
-    always = f"up to {count_of(every, 'doubling')} ahead" if every else "not even one doubling ahead"
-    return f"The last checkpoint tells more than the best text-only pool {reach}; for every checkpoint {always}."
-
-
-def _pair(one: dict[str, Any]) -> str:
-    return f"{one['start']} to {one['step']}"
-
-
-def _tolerances(found: Sequence[dict[str, Any]], method: str) -> str:
-    """How far ahead a method meets each tolerance."""
-    met, unmet = [], []
-    for tolerance in TOLERANCES:
-        every, ever = horizons(_of(found, method), passes(tolerance))
-        name = f"{plain(tolerance)} nats"
-        if not ever:
-            unmet.append(name)
-        elif every == ever:
-            met.append(f"{name} up to {ever}")
-        else:
-            met.append(
-                f"{name} up to {ever} ({f'for every checkpoint up to {every}' if every else 'not for every one'})"
-            )
-    if not met:
-        return f"{method} meets none of {listed(unmet)}, not even one doubling ahead."
-    never = f"; never {listed(unmet)}" if unmet else ""
-    return f"Tolerances that {method} meets, by doublings ahead: {', '.join(met)}{never}."
-
-
-def _against_last(found: Sequence[dict[str, Any]], method: str) -> str:
-    """How often a method is closer than the last checkpoint, and by how much one doubling ahead."""
-    own = _of(found, method)
-    sides = [side(one["gain_over_last"]) for one in own]
-    near = max((one for one in own if round(one["doublings"]) == 1), key=lambda one: one["step"])
-    return (
-        f"{method}: closer than last in {sides.count(1)} of {count_of(len(own), 'pair')}, farther in "
-        f"{sides.count(-1)}, not told apart in {sides.count(0)}; from {_pair(near)} it gains "
-        f"{told(near['gain_over_last'], ' nats')}."
-    )
-
-
-def _direction(found: Sequence[dict[str, Any]]) -> str:
-    """Which way the coefficient of logits points."""
-    measured = sorted({one["start"]: one["found"]["coefficient_before"] for one in _of(found, LOGITS)}.items())
-    values = listed([f"{plain(coefficient)} up to step {start}" for start, coefficient in measured])
-    below = [start for start, coefficient in measured if coefficient < 0]
-    if len(below) == len(measured):
-        meaning = "never above 0: a mean with the checkpoint before forecasts better than going on in its direction"
-    elif not below:
-        meaning = "never below 0: going on in the direction of the last two checkpoints forecasts better than a mean"
-    else:
-        meaning = "of both signs: at times a mean with the checkpoint before was better than going on, at times not"
-    return f"The coefficient that would have been best one transition before is {values}, {meaning}."
-
-
-def _rises(one: dict[str, Any], uniform: dict[int, float]) -> tuple[float, float]:
-    """By how much the uniform forecast's mean KL was said to rise, and by how much it did."""
-    said = one["found"]["predicted_kl_nats"] - one["found"]["curve"][-1][1]
-    return said, uniform[one["step"]] - uniform[one["start"]]
-
-
-def _law(found: Sequence[dict[str, Any]], uniform: dict[int, float]) -> str:
-    """How well the power law tells the reference curve itself."""
-    rises = [_rises(one, uniform) for one in _of(found, SCALING)]
-    off = sorted(abs(said - real) for said, real in rises)
-    largest = max(real for _, real in rises)
-    return (
-        f"The power law itself tells the mean divergence of the uniform forecast to {plain(off[0])} to "
-        f"{plain(off[-1])} nats, where it rises by up to {plain(largest)}: a mean, and not which tokens it comes from."
-    )
-
-
 def _horizon_table(found: Sequence[dict[str, Any]]) -> Table:
     rows = []
     for method in METHODS:
-        own = _of(found, method)
+        own = of(found, method)
         for doublings in sorted({round(one["doublings"]) for one in own}):
             these = [one for one in own if round(one["doublings"]) == doublings]
             counts = [sum(map(holds, these)) for holds in (better_than_text, *map(passes, TOLERANCES))]
@@ -294,7 +181,7 @@ def _measured_table(found: Sequence[dict[str, Any]], uniform: dict[int, float]) 
     rows = []
     for one in found:
         if one["coefficient"] is not None:
-            law = tuple(map(plain, _rises(one, uniform))) if one["method"] == SCALING else ("–", "–")
+            law = tuple(map(plain, rises(one, uniform))) if one["method"] == SCALING else ("–", "–")
             rows.append((one["method"], str(one["start"]), str(one["step"]), plain(one["coefficient"]), *law))
     return Table(
         "What was measured on the earlier checkpoints",
@@ -306,8 +193,9 @@ def _measured_table(found: Sequence[dict[str, Any]], uniform: dict[int, float]) 
 
 def _figure(targets: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> Any:
     final = targets[-1]
-    ahead = [_point(one, one["doublings"]) for one in found if one["step"] == final["step"]]
-    near = [_point(one, one["step"]) for one in found if round(one["doublings"]) == 1]
+    places = {method: _BESIDE * (place - (len(METHODS) - 1) / 2) for place, method in enumerate(METHODS)}
+    ahead = [_point(one, one["doublings"] + places[one["method"]]) for one in found if one["step"] == final["step"]]
+    near = [_point(one, one["step"] * 2 ** places[one["method"]]) for one in found if round(one["doublings"]) == 1]
     text = [
         Point(_POOL_NAME, one["step"], mean_of(one["pool"]), one["pool"]["lo"], one["pool"]["hi"]) for one in targets
     ]
@@ -315,8 +203,17 @@ def _figure(targets: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) 
     right = sorted([*near, *text], key=lambda point: order.index(point.series))
     left = sorted(ahead, key=lambda point: order.index(point.series))
     nats = Axis("mean KL divergence, nats", domain=(0.0, 1.03 * max(point.hi for point in [*left, *right])))
-    doublings = Axis("doublings of the steps ahead", ticks=tuple(sorted({float(round(p.x)) for p in left})))
-    steps = Axis("step that is forecast", log=True, ticks=tuple(float(one["step"]) for one in targets))
+    reached = sorted({float(round(point.x)) for point in left})
+    first, last = (float(one["step"]) for one in (targets[0], final))
+    doublings = Axis(
+        "doublings of the steps ahead", ticks=tuple(reached), domain=(reached[0] - _MARGIN, reached[-1] + _MARGIN)
+    )
+    steps = Axis(
+        "step that is forecast",
+        log=True,
+        ticks=tuple(float(one["step"]) for one in targets),
+        domain=(first * 2**-_MARGIN, last * 2**_MARGIN),
+    )
     rules = [(mean_of(final["pool"]), _POOL_NAME)]
     return beside(curves(left, doublings, nats, rules=rules, width=HALF), curves(right, steps, nats, width=HALF))
 
@@ -335,10 +232,11 @@ STUDY = Study(
         "One run of a model of a million parameters, with checkpoints a doubling apart: what is a doubling here is a "
         "few hundred steps. Its learning rate falls from step 922 on, so the last checkpoints lie closer together than "
         "a constant rate would leave them.",
-        "Checkpoints lie so far apart that the way from one to the next bends; close ones may be extrapolated better.",
+        "The methods that measure anything need three earlier checkpoints, which leaves six pairs; what holds for "
+        "checkpoints closer together is not shown here.",
         "Three simple rules. None looks at gradients, at the data that come next, or at the weights.",
         "To forecast from a checkpoint the model itself is asked: a helper with AI in it, which needs its own verdict.",
     ),
-    minutes=12,
+    minutes=10,
     run=run,
 )

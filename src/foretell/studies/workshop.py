@@ -39,6 +39,8 @@ from foretell.verdicts.scale_record import SCALE, read_scale
 #: Prompts of a quick run, and the seed of every draw.
 QUICK_PROMPTS, SEED = 24, 1
 _STEPS = "steps.json"
+#: How the line on an organism begins.
+ORGANISM = "Organism"
 T = TypeVar("T")
 #: A forecaster's spec, or a name for the page (it says whether it is text-only, see `is_reference`) and what opens it.
 Rung = str | tuple[str, Callable[[], Forecaster]]
@@ -295,7 +297,9 @@ class Workshop:
             folder = cached_organism(recipe, progress=self.progress)
         changed = "".join(f", {name} {value}" for name, value in changes.items())
         digest = recipe.digest.removeprefix("sha256:")[:_DIGITS]
-        self.note(f"Organism {recipe.kind} (recipe {digest}{changed}), trained by `foretell organism train` or found.")
+        self.note(
+            f"{ORGANISM} {recipe.kind} (recipe {digest}{changed}), trained by `foretell organism train` or found."
+        )
         return folder
 
     def _place(self, kind: str, name: str, key: Any) -> Path:

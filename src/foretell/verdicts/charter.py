@@ -11,8 +11,7 @@ from pathlib import Path
 from pydantic import PrivateAttr
 
 from foretell.base.canonical import digest_bytes
-from foretell.base.errors import InputError
-from foretell.base.toml_models import Form, read_toml, validated
+from foretell.base.toml_models import Form, read_bytes, read_toml, validated
 from foretell.scoring import ScoreSettings
 from foretell.verdicts.charter_parts import Terms
 from foretell.verdicts.charter_rules import check_terms
@@ -50,17 +49,7 @@ class Charter(Terms):
         Raises:
             InputError: no such file, or as `parse` says.
         """
-        try:
-            data = path.read_bytes()
-        except (FileNotFoundError, IsADirectoryError) as error:
-            raise InputError(
-                "no charter",
-                where=str(path),
-                got="no such file" if isinstance(error, FileNotFoundError) else "a folder",
-                expected="a charter in TOML",
-                fix="Write one with `foretell charter init`.",
-            ) from error
-        return cls.parse(data, str(path))
+        return cls.parse(read_bytes(path, _FORM), str(path))
 
     @property
     def data(self) -> bytes:

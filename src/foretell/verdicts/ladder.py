@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 
 from foretell.base.canonical import digest_bytes
 from foretell.base.errors import InputError
-from foretell.base.toml_models import Form, read_toml, validated
+from foretell.base.toml_models import Form, read_bytes, read_toml, validated
 from foretell.verdicts.charter_rules import Contradiction
 from foretell.verdicts.ladder_parts import MODEL, LadderParts, RequirementPart
 
@@ -60,17 +60,7 @@ class Ladder(LadderParts):
         Raises:
             InputError: no such file, or as `parse` says.
         """
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(
-                "no ladder",
-                where=str(path),
-                got=type(error).__name__,
-                expected="a ladder in TOML",
-                fix="Write one with `foretell ladder init`.",
-            ) from error
-        return cls.parse(data, str(path))
+        return cls.parse(read_bytes(path, _FORM), str(path))
 
     @property
     def text(self) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, PrivateAttr, StringConstraints
 
 from foretell.base.errors import InputError
-from foretell.base.toml_models import Form, Part, read_toml, validated
+from foretell.base.toml_models import Form, Part, read_bytes, read_toml, validated
 from foretell.verdicts.charter_parts import Text
 from foretell.verdicts.policy_parts import PolicyPart, VerdictPart
 from foretell.verdicts.policy_rule import Rule
@@ -62,17 +62,7 @@ class Policy(Part):
         Raises:
             InputError: no such file, or as `parse` says.
         """
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(
-                "no policy",
-                where=str(path),
-                got="no such file" if isinstance(error, FileNotFoundError) else str(error.strerror),
-                expected="a policy in TOML",
-                fix="Write one with `foretell policy init`.",
-            ) from error
-        return cls.parse(data, str(path))
+        return cls.parse(read_bytes(path, _FORM), str(path))
 
     @property
     def text(self) -> str:

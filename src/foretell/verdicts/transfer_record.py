@@ -177,7 +177,7 @@ def sentences(record: dict[str, Any]) -> Iterator[str]:
     level = percent(settings["level"])
     told = [one for one in record["correlations"] if "spearman" in one]
     if told:
-        least = min(told, key=lambda one: float(one["spearman"]["value"]))
+        least = min(told, key=lambda one: (one["spearman"]["value"], one["spearman"]["lo"]))
         yield _least_correlated(least, len(told))
         yield (
             f"Bounds on rank correlations hold all at once with about {level} confidence: they follow from the pairs "
@@ -191,8 +191,9 @@ def sentences(record: dict[str, Any]) -> Iterator[str]:
     if record["shared_documents"]:
         pairs = record["shared_documents"]
         yield (
-            f"{count(len(pairs), 'pair')} of units share documents, {max(one['documents'] for one in pairs):,} at "
-            "most: their errors go together. The bounds that hold together allow for any dependence."
+            f"{count(len(pairs), 'pair')} of units {'shares' if len(pairs) == 1 else 'share'} documents, "
+            f"{max(one['documents'] for one in pairs):,} at most: their errors go together. The bounds that hold "
+            "together allow for any dependence."
         )
 
 

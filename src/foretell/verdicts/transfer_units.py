@@ -182,12 +182,17 @@ def _units_of(run: Path, score: dict[str, Any], names: Sequence[str], slices: bo
 
 
 def _named(units: Sequence[Unit], bare: bool) -> list[Unit]:
-    """Units under the shortest names that tell them apart: target, target and suite, or folder; with their slice."""
+    """Units under the shortest names that tell them apart, with their slice.
+
+    These are the end of a target's path, the target, the target and the suite, or the folder of the run.
+    """
 
     def names(facts: dict[str, Any]) -> tuple[str, ...]:
         target, suite, part = facts["truth"]["name"], facts["suite"]["name"], facts["slice"]
         end = f": {part}" if part is not None else ""
-        return (*((part,) if bare else ()), f"{target}{end}", f"{target} on {suite}{end}", f"{facts['run']}{end}")
+        short = target.rstrip("/").rpartition("/")[2]
+        wholes = (f"{short}{end}", f"{target}{end}", f"{target} on {suite}{end}", f"{facts['run']}{end}")
+        return (*((part,) if bare else ()), *wholes)
 
     options = list(zip(*(names(unit.facts) for unit in units), strict=True))
     chosen = next(given for given in options if len(set(given)) == len(given))

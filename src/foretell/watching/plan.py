@@ -34,7 +34,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field
 
 from foretell.base.errors import InputError
-from foretell.base.toml_models import Form, Part, read_toml, validated
+from foretell.base.toml_models import Form, Part, read_bytes, read_toml, validated
 from foretell.verdicts.charter_parts import Count, HelpersPart, Loss, Positive, Text
 
 #: A longer schedule is a slip of the pen.
@@ -137,17 +137,7 @@ class Plan(Part):
         Raises:
             InputError: no such file, or as `parse` says.
         """
-        try:
-            data = path.read_bytes()
-        except (FileNotFoundError, IsADirectoryError) as error:
-            raise InputError(
-                "no watch plan",
-                where=str(path),
-                got="no such file" if isinstance(error, FileNotFoundError) else "a folder",
-                expected="a plan in TOML",
-                fix="docs/watching.md has one to begin with.",
-            ) from error
-        return cls.parse(data, str(path))
+        return cls.parse(read_bytes(path, _FORM), str(path))
 
     @property
     def steps(self) -> list[int]:
