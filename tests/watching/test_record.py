@@ -35,7 +35,7 @@ def test_a_timeline_that_stops(running: Running) -> None:
     assert record["decision"] == "fail"
     assert [one["state"] for one in (first, second, third)] == ["judge", "judge", "charter"]
     assert (second["attempt"], second["tolerance"], second["decision"]) == (2, FAILED, "fail")
-    assert second["forecaster"] == "ngram:2:tiny"
+    assert second["forecaster"] == "model:tiny@96"
     assert second["target"]["name"] == f"onnx:{running.run}/step-384"
     assert second["committed"] < second["revealed"] < second["judged"]
     assert third["attempt"] is third["loss"] is third["references"] is None
@@ -50,7 +50,7 @@ def test_a_timeline_that_stops(running: Running) -> None:
 
 
 def test_references_are_scored_as_the_forecast_was(running: Running) -> None:
-    running = running.changed(more='references = ["ngram:2:tiny"]')
+    running = running.changed(forecasters=((0, "ngram:2:tiny"),), more='references = ["ngram:2:tiny"]')
     running.train(FIRST)
     (told, *_) = watch_record(running.watch())["checkpoints"]
     (again,) = (one["loss"] for one in told["references"] if one["name"] == "ngram:2:tiny")
