@@ -29,7 +29,7 @@ demo: $(CORE)  ## Forecast the shipped tiny target with every reference; leaderb
 	$(BIN)/foretell demo --out build/demo
 
 test: $(TEST)  ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(TEST)  ## ruff and mypy (strict)
 	$(BIN)/ruff check .
