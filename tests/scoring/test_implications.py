@@ -16,12 +16,29 @@ from foretell.scoring.implications import implied
 LOSS = {"kl_nats": kl_nats, "abs_logprob_nats": abs_logprob_nats, "tv": tv, "js_nats": js_nats}
 
 
-def losses(seed: int, metric: str) -> np.ndarray:
-    """Losses of forty random pairs of distributions, some of them extreme."""
+def pairs(seed: int) -> np.ndarray:
+    """Pairs of distributions over six tokens, (2, pairs, tokens): random ones, or such as make an inequality tight.
+
+    Tight: two tokens nearly as likely (Pinsker, and the absolute value); a truth that is sure of one token (KL against
+    the absolute value); no token in common (JS against total variation).
+    """
     rng = np.random.default_rng(seed)
-    pairs = [rng.dirichlet(np.full(6, 10.0 ** rng.uniform(-1.5, 1)), size=2) for _ in range(40)]
-    one, other = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
-    return LOSS[metric](*(np.log((p + 1e-9) / (1 + 6e-9)) for p in (one, other)))
+    delta = 10.0 ** rng.uniform(-3, -1)
+    tight = (
+        ([0.5, 0.5, 0, 0, 0, 0], [0.5 + delta, 0.5 - delta, 0, 0, 0, 0]),
+        ([1, 0, 0, 0, 0, 0], [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]),
+        ([0.5, 0.5, 0, 0, 0, 0], [0, 0, 0.5, 0.5, 0, 0]),
+    )
+    kind = seed % (len(tight) + 1)
+    if kind < len(tight):
+        return np.array(tight[kind])[:, None, :]
+    made = [rng.dirichlet(np.full(6, 10.0 ** rng.uniform(-1.5, 1)), size=2) for _ in range(40)]
+    return np.stack(made, axis=1)
+
+
+def losses(seed: int, metric: str) -> np.ndarray:
+    """Losses of some pairs."""
+    return LOSS[metric](*np.log((pairs(seed) + 1e-12) / (1 + 6e-12)))
 
 
 @given(
@@ -64,3 +81,19 @@ def test_a_low_cap_hides_what_the_other_loss_shows() -> None:
 def test_no_loss() -> None:
     with pytest.raises(InputError, match="no such loss: got 'top1_agreement'"):
         implied("top1_agreement", 0.5, "tv", cap=1.0, most=1.0)
+
+
+@pytest.mark.parametrize(
+    ("seed", "one", "other"),
+    [
+        (0, "kl_nats", "tv"),
+        (0, "kl_nats", "abs_logprob_nats"),
+        (1, "abs_logprob_nats", "kl_nats"),
+        (2, "tv", "js_nats"),
+    ],
+)
+def test_the_bounds_are_as_good_as_they_can_be(seed: int, one: str, other: str) -> None:
+    """Up to a tenth: a bound that is smaller than the inequality's would be caught above."""
+    mean = float(losses(seed, one).mean())
+    bound = implied(one, mean, other, cap=30.0, most=30.0)
+    assert bound == pytest.approx(losses(seed, other).mean(), rel=0.1)
