@@ -13,13 +13,14 @@ from foretell.attempts.pool import commit_pool
 from foretell.distributions import Distributions
 from foretell.evaluation import make_forecast
 from foretell.forecasters.specs import open_forecaster
-from foretell.ledger import SecretKey
+from foretell.ledger import Ledger, SecretKey
 from foretell.suites import Suite, load_suite
 from foretell.targets.collection import tokenize
 from foretell.targets.specs import open_target
 from foretell.targets.target import Target
 from foretell.verdicts.charter import Charter
 from foretell.verdicts.charter_text import charter_toml
+from foretell.verifier.layout import LOG
 
 TINY = open_target("tiny")
 #: Two slices of six prompts.
@@ -93,7 +94,8 @@ class Game:
         return Charter.parse(charter_toml(content).encode())
 
     def begin(self, track: str, /, **changes: Any) -> None:
-        """Charter and seal."""
+        """Charter and seal; two charters of one game are never the same, however fast they are written."""
+        changes = {"title": f"tiny, {track}, after {Ledger(self.ledger / LOG).size} entries"} | changes
         attempts.fix_charter(self.ledger, self.charter(track, **changes), self.evaluator)
         attempts.seal(self.ledger, self.pool, self.evaluator)
 
@@ -148,7 +150,7 @@ class Game:
     def approve(self, target: Target, /, helpers: Sequence[str] = (), with_: str | None = None, **changes: Any) -> None:
         """An attempt, on the open track unless `changes` say otherwise, to forecast a target, up to its verdict."""
         track = changes.get("track", {}).get("kind", "open")
-        self.begin(track, **{"target": target.identity.record(), "title": target.identity.name} | changes)
+        self.begin(track, **{"target": target.identity.record()} | changes)
         self.answer(track, with_, helpers)
         attempts.reveal(self.ledger, target, self.evaluator)
         attempts.judge(self.ledger, self.evaluator)

@@ -12,14 +12,19 @@ from foretell import attempts
 from foretell.base.errors import InputError, OrderError
 from foretell.ledger import SecretKey
 from foretell.lineage import System
+from foretell.suites import Suite, load_suite
 from foretell.targets.specs import open_target
 from foretell.verifier import verify
 from foretell.verifier.standing import standings
-from tests.attempts.playing import TINY, Game, new_game
+from tests.attempts.playing import POOL, TINY, Game, new_game
 
 HELPER = open_target("tiny@1536")
 EARLIER = open_target("tiny@768")
 APPROVED = {"rule": "approved"}
+#: Prompts of the same slices that POOL has not.
+REST = Suite(
+    "rest", tuple(p for p in load_suite("foretell-300") if p.slice in POOL.slices and p.id not in {q.id for q in POOL})
+)
 
 
 def model(name: str = "helper", target: Any = HELPER, **fields: Any) -> System:
@@ -141,6 +146,20 @@ def test_a_pass_that_rests_on_help_without_a_pass(tmp_path: Path) -> None:
     assert f"its own helper 'tiny@768 {EARLIER.identity.weights}': not registered" in refuse(game)
 
 
+def test_a_pass_that_another_evaluator_gave(tmp_path: Path) -> None:
+    """The team adds a charter of its own to the ledger, judges its helper itself, and registers it."""
+    game = new_game(tmp_path)
+    rogue = Game(tmp_path, SecretKey.generate("mallory"), game.team, REST)
+    rogue.approve(HELPER)
+    attempts.register(game.ledger, model(), rogue.evaluator)
+    assert "vouched for by nobody of this charter" in refuse(game)
+    attempts.register(game.ledger, model("the helper itself"), game.team)
+    game.begin("open", helpers=APPROVED)
+    game.answer("open", "model:tiny@1536", ["the helper itself"])
+    game.end("again")
+    assert "helper 'the helper itself': attempt 1 does not count: another evaluator decided it" in outcome(game)[1]
+
+
 def test_revoking_fells_what_rests_on_it(game: Game) -> None:
     game.begin("open", helpers=APPROVED)
     game.answer("open", "model:tiny@1536")
@@ -182,6 +201,26 @@ def test_approving_the_parts_does_not_approve_the_composite(game: Game) -> None:
         "inadmissible",
         "helper 'both': no verdict on the composite; approvals of its parts do not approve it",
     )
+
+
+def test_a_composite_that_answered_declares_its_parts(tmp_path: Path) -> None:
+    """Its own pass counts for itself, and not for a part that has none."""
+    game = new_game(tmp_path)
+    parts = "".join(
+        f'[[parts]]\nname = "at-{t[5:]}"\ntarget = "{t}"\nweight = 0.5\n' for t in ("tiny@1536", "tiny@768")
+    )
+    file = tmp_path / "pool.toml"
+    file.write_text(f'schema = "foretell.composite/1"\nkind = "linear-pool"\n{parts}')
+    pool = open_target(f"composite:{file}")
+    game.approve(pool)
+    for one in (model(), model("early", EARLIER)):
+        attempts.register(game.ledger, one, game.team)
+    both = {"name": "pool", "kind": "composite", "identity": pool.identity.record(), "parts": ["helper", "early"]}
+    attempts.register(game.ledger, System.parse(both, "test"), game.team)
+    reasons = refuse(game, with_=f"model:composite:{file}")
+    assert f"helper 'tiny@1536 {HELPER.identity.weights}': an AI without a verdict" in reasons
+    assert f"helper 'tiny@768 {EARLIER.identity.weights}': an AI without a verdict" in reasons
+    assert pool.identity.weights not in reasons
 
 
 def test_an_approval_with_an_end(tmp_path: Path) -> None:

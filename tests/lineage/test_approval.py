@@ -15,7 +15,7 @@ from tests.lineage.making import NOON, given, passed, system, world
 
 
 def test_people_and_plain_programs_may_help() -> None:
-    there = world(system("Ada", "person"), system("table", "program"), system("both", "composite", parts=["table"]))
+    there = world(system("Ada", "person"), system("table", "program"), system("both", "program", parts=["table"]))
     assert objections(there, given("Ada", "table", "both")) == ()
 
 
@@ -79,7 +79,7 @@ def test_the_target_and_whatever_has_it_behind_it() -> None:
         system("int8", derived_from=["target"]),
         system("pool", "composite", parts=["int8"]),
         system("tool", "program", helped_by=["pool"]),
-        system("renamed", identity={"weights": "w-int8"}),
+        system("renamed", identity={"weights": "sha256:int8"}),
         approvals=[passed(1, "int8"), passed(2, "pool")],
     )
     told = objections(there, given("target", "int8", "pool", "tool", "renamed"))
@@ -94,8 +94,41 @@ def test_the_target_and_whatever_has_it_behind_it() -> None:
 
 def test_a_model_by_its_digest() -> None:
     there = world(system("m"), approvals=[passed(1, "m")])
-    assert objections(there, given("hf:somewhere w-m")) == ()
-    assert objections(there, given("hf:somewhere w-n")) == ("helper 'hf:somewhere w-n': not registered",)
+    assert objections(there, given("hf:somewhere sha256:m")) == ()
+    assert objections(there, given("hf:somewhere sha256:n")) == ("helper 'hf:somewhere sha256:n': not registered",)
+
+
+def test_a_digest_means_weights_and_nothing_that_is_called_so() -> None:
+    """A program that says it has the digest of a model is none, and so is a composite without a model in it."""
+    there = world(
+        system("fake", "program", identity={"program": "sha256:m"}),
+        system("table", "program"),
+        system("hollow", "composite", parts=["table"], identity={"weights": "sha256:n"}),
+    )
+    assert objections(there, given("tiny sha256:m")) == ("helper 'tiny sha256:m': not registered",)
+    assert objections(there, given("tiny sha256:n")) == (
+        "helper 'tiny sha256:n': no verdict on the composite; approvals of its parts do not approve it",
+    )
+    for name in ("tiny sha256:m", "endpoint:x unknown: m"):
+        with pytest.raises(InputError, match="expected a name without a digest, or weights, in it"):
+            system(name, "person")
+
+
+def test_only_the_own_evaluators_passes_count() -> None:
+    verdict = passed(1, "m")
+    other = replace(verdict, help=replace(verdict.help, evaluator="mallory"))
+    assert objections(world(system("m"), approvals=[other]), given("m")) == (
+        "helper 'm': attempt 1 does not count: another evaluator decided it",
+    )
+
+
+def test_only_parties_of_the_charter_vouch() -> None:
+    there = world(system("Ada", "person"), system("tool", "program", helped_by=["Ada"]))
+    there.vouchers["Ada"] = "mallory"
+    assert objections(there, given("Ada", "tool")) == (
+        "helper 'Ada': vouched for by nobody of this charter",
+        "helper 'tool' → made with the help of 'Ada': vouched for by nobody of this charter",
+    )
 
 
 def test_registered_too_late() -> None:
@@ -146,7 +179,7 @@ def _worlds(draw: st.DrawFn) -> World:
 
 @examples(_worlds(), st.integers(1, 6), st.sampled_from(_NAMES))
 def test_revoking_never_lets_more_help(there: World, revoked: int, name: str) -> None:
-    help_given = given(name, index=200, target="w-none")
+    help_given = given(name, index=200, target="sha256:none")
     before, lost = objections(there, help_given), set(fallen(there))
     there.revoked_attempts[revoked] = "because"
     after = objections(there, help_given)
@@ -156,6 +189,6 @@ def test_revoking_never_lets_more_help(there: World, revoked: int, name: str) ->
 
 @examples(_worlds(), st.sampled_from(_NAMES))
 def test_a_stricter_charter_never_lets_more_help(there: World, name: str) -> None:
-    loose, strict = (given(name, index=200, target="w-none", tolerance=tolerance) for tolerance in (0.9, 0.45))
+    loose, strict = (given(name, index=200, target="sha256:none", tolerance=tolerance) for tolerance in (0.9, 0.45))
     if not objections(there, strict):
         assert not objections(there, loose)

@@ -18,7 +18,7 @@ from foretell.cli.console import emit_json, out, say
 from foretell.cli.protocol import JsonOption, KeyOption, LedgerArgument
 from foretell.forecasters.program_folder import load_program
 from foretell.ledger import PublicKey, SecretKey
-from foretell.lineage import Help, Kind, System, why_not
+from foretell.lineage import Kind, System, why_not
 from foretell.reports.lineage_graph import lineage_svg
 from foretell.targets.composite import part_records
 from foretell.targets.specs import OpenOptions, open_target
@@ -26,7 +26,7 @@ from foretell.targets.target import Target
 from foretell.verdicts.compute import training_flop
 from foretell.verifier.overview import lineage_record
 from foretell.verifier.record import Record
-from foretell.verifier.standing import strictness_of, world_of
+from foretell.verifier.standing import help_under, world_of
 
 app = typer.Typer(
     help="Who may help to forecast a model: systems, what approves them, and what falls when one is revoked.",
@@ -231,7 +231,7 @@ def _against(record: Record, name: str, charter: str | None, use: list[str] | No
     rules = record.charters[charter] if charter else list(record.charters.values())[-1]
     weights = (rules.target.identity or {}).get("weights")
     uses = {name: frozenset(use) if use else None}
-    now = Help(uses, strictness_of(rules), weights, len(record.entries), datetime.now(UTC))
+    now = help_under(rules, uses, weights, len(record.entries), datetime.now(UTC))
     return why_not(world_of(record), name, now)
 
 

@@ -31,6 +31,8 @@ class Help:
         target: digest of the weights that were forecast; None before they are known.
         index: the entry of the commitment; approvals have to stand before it.
         time: of the commitment; approvals must not have expired by then.
+        evaluator: who judges (a verifier key): only this one's passes count, as anybody may add charters to a ledger.
+        parties: whose word counts on what a system is: the evaluator's and the team's.
     """
 
     helpers: Mapping[str, frozenset[str] | None]
@@ -38,6 +40,8 @@ class Help:
     target: str | None
     index: int
     time: datetime
+    evaluator: str
+    parties: frozenset[str]
 
     def uses(self, helper: str) -> frozenset[str]:
         """The slices that a helper is used for."""
@@ -75,7 +79,7 @@ class World:
     Attributes:
         approvals: every judged attempt, by number.
         revoked_attempts, revoked_systems: with the reason that was given.
-        registered: the entry of each system.
+        registered: the entry of each system; vouchers: who signed it (a verifier key).
     """
 
     registry: Registry = field(default_factory=Registry)
@@ -83,6 +87,7 @@ class World:
     revoked_attempts: dict[int, str] = field(default_factory=dict)
     revoked_systems: dict[str, str] = field(default_factory=dict)
     registered: dict[str, int] = field(default_factory=dict)
+    vouchers: dict[str, str] = field(default_factory=dict)
 
     def of_target(self, system: System) -> list[Approval]:
         """Judged attempts to forecast a system, the latest first."""
@@ -96,8 +101,8 @@ def objections(world: World, help_given: Help) -> tuple[str, ...]:
 
     >>> ada = System(name="Ada", kind="person")
     >>> own = Strictness("kl_nats", 0.5, 7.0, 1e-6, 0.95, 10, "blind", frozenset({"code"}))
-    >>> given = Help({"Ada": None, "Bot": None}, own, None, 9, datetime(2030, 1, 1))
-    >>> objections(World(Registry({"Ada": ada}), registered={"Ada": 1}), given)
+    >>> given = Help({"Ada": None, "Bot": None}, own, None, 9, datetime(2030, 1, 1), "eva", frozenset({"eva"}))
+    >>> objections(World(Registry({"Ada": ada}), registered={"Ada": 1}, vouchers={"Ada": "eva"}), given)
     ("helper 'Bot': not registered",)
     """
     found: list[str] = []
@@ -131,7 +136,9 @@ def _is(system: System, weights: str) -> bool:
 def _trusted(world: World, system: System, given: Help, uses: frozenset[str], way: str) -> Iterator[str]:
     """Reasons against a system, itself first, then against what a program or an unapproved whole was made with."""
     revoked = [one.name for one in world.registry.same(system) if one.name in world.revoked_systems]
-    if revoked:
+    if world.vouchers[system.name] not in given.parties:
+        yield f"{way}: vouched for by nobody of this charter"
+    elif revoked:
         yield f"{way}: revoked ({world.revoked_systems[revoked[0]]})"
     elif world.registry.is_ai(system.name):
         yield from _approved(world, system, given, uses, way)
@@ -167,6 +174,9 @@ def _against(world: World, approval: Approval, given: Help, uses: frozenset[str]
         return
     if approval.index >= given.index:
         yield "it was decided after the help was given"
+        return
+    if approval.help.evaluator != given.evaluator:
+        yield "another evaluator decided it"
         return
     if approval.attempt in world.revoked_attempts:
         yield f"it was revoked ({world.revoked_attempts[approval.attempt]})"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from foretell.base.errors import InputError
-from foretell.lineage.system import EDGES, System, unknown_system
+from foretell.lineage.system import DIGEST, EDGES, System, unknown_system
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,10 @@ class Registry:
         return [system, *twins]
 
     def find(self, helper: str) -> System | None:
-        """The system that a helper's declaration means: its name, or a text that ends in its digest.
+        """The system that a helper's declaration means: its name, or a text that ends in the digest of its weights.
+
+        A text with a digest means what has those weights and nothing else: whatever is called so, and a program whose
+        digest somebody says is the same, are no models.
 
         Args:
             helper: as `foretell commit --helper` takes it, or 'NAME DIGEST' as a forecast's record names a model.
@@ -91,10 +94,11 @@ class Registry:
         >>> registry.find("hf:somewhere/tiny sha256:ab").name, registry.find("sha256:cd")
         ('tiny', None)
         """
-        if helper in self.systems:
-            return self.systems[helper]
         digest = helper.rpartition(" ")[2]
-        return next((system for system in self.systems.values() if system.fingerprint == digest), None)
+        if not digest.startswith(DIGEST):
+            return self.systems.get(helper)
+        models = (system for system in self.systems.values() if system.has_weights)
+        return next((system for system in models if system.fingerprint == digest), None)
 
     def behind(self, name: str, edges: tuple[str, ...] = tuple(EDGES)) -> Iterator[Step]:
         """A system and everything that it is made of, comes from or was helped by, each once, nearest first.
@@ -119,5 +123,5 @@ class Registry:
                 ]
 
     def is_ai(self, name: str) -> bool:
-        """Whether a system is a model, or has one among its parts."""
-        return any(step.system.is_model for step in self.behind(name, ("parts",)))
+        """Whether a system is a model or a composite, or has one among its parts."""
+        return any(step.system.has_weights for step in self.behind(name, ("parts",)))

@@ -20,6 +20,8 @@ IDENTIFIED_BY: dict[str, str | None] = {
 }
 #: How an endpoint's weights begin, which nobody can see.
 UNKNOWN = "unknown"
+#: How digests begin: a name that has one in it could be taken for the model of that digest.
+DIGEST = "sha256:"
 #: Fields that name other systems, and how a chain of reasons says it.
 EDGES = {"parts": "part", "derived_from": "derived from", "helped_by": "made with the help of"}
 
@@ -66,6 +68,8 @@ class System(Part):
     @model_validator(mode="after")
     def _fits_its_kind(self) -> System:
         needed = IDENTIFIED_BY[self.kind]
+        if DIGEST in self.name or f"{UNKNOWN}:" in self.name:
+            raise ValueError("a name without a digest, or weights, in it")
         if needed is not None and needed not in self.identity:
             raise ValueError(f"a {self.kind} with {needed!r} in its identity")
         if self.kind == "person" and self.identity.keys() - {"key"}:
@@ -112,9 +116,9 @@ class System(Part):
         return None if found is None or found.startswith(UNKNOWN) else found
 
     @property
-    def is_model(self) -> bool:
-        """Whether it is an AI by itself; a composite or a program may be one by its parts (`Registry.is_ai`)."""
-        return self.kind == "model"
+    def has_weights(self) -> bool:
+        """Whether it is an AI by itself: a model, or models composed; a program may be one by its parts."""
+        return self.kind in ("model", "composite")
 
     @property
     def edges(self) -> dict[str, list[str]]:

@@ -120,7 +120,7 @@ class ApprovalPart(Part):
         valid_days: days from the verdict on.
     """
 
-    valid_days: Count
+    valid_days: Annotated[int, Field(ge=1, le=36_500)]
 
 
 class BlindPart(Part):

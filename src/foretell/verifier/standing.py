@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from foretell.lineage import Approval, Help, Standing, Strictness, World, fallen, objections, rests_on
+from foretell.lineage.system import DIGEST
 from foretell.verdicts.charter import Charter
 from foretell.verifier.record import Attempt, Entry, Record
 
@@ -77,7 +78,7 @@ def world_of(record: Record, before: int | None = None) -> World:
         if entry.step == "system":
             name = entry["system"]["name"]
             world.registry.add(record.registry[name], f"log entry {entry.index}")
-            world.registered[name] = entry.index
+            world.registered[name], world.vouchers[name] = entry.index, entry.signer.verifier
         elif entry.step == "revoke":
             revoked = entry["revoked"]
             if "attempt" in revoked:
@@ -118,12 +119,20 @@ def help_of(attempt: Attempt, found: frozenset[str] = frozenset()) -> Help:
     """
     commit = attempt.steps["commit"]
     uses = commit.statement.predicate.get("uses") or {}
+    # A helper with its digest was named by the forecast's record, also where the files are not at hand.
     helpers: dict[str, frozenset[str] | None] = {
-        name: frozenset(uses[name]) if name in uses and name not in found else None
+        name: frozenset(uses[name]) if name in uses and name not in found and DIGEST not in name else None
         for name in {*commit["helpers"], *found}
     }
-    weights = _target(attempt).get("weights")
-    return Help(helpers, strictness_of(attempt.charter), weights, commit.index, commit.time)
+    return help_under(attempt.charter, helpers, _target(attempt).get("weights"), commit.index, commit.time)
+
+
+def help_under(
+    charter: Charter, helpers: Mapping[str, frozenset[str] | None], weights: str | None, index: int, time: datetime
+) -> Help:
+    """Help under a charter, see `lineage.Help`."""
+    evaluator, team = (role.public().verifier for role in (charter.evaluator, charter.team))
+    return Help(helpers, strictness_of(charter), weights, index, time, evaluator, frozenset({evaluator, team}))
 
 
 def help_objections(record: Record, attempt: Attempt, found: frozenset[str]) -> tuple[str, ...]:
