@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import typer
 
-from foretell.base.errors import InputError
+from foretell.cli import demo_moves
 from foretell.cli.console import out
-from foretell.targets.specs import open_target
+from foretell.cli.demo_moves import Move, begin
+from foretell.distributions.vocabulary import TOKENIZER
 
 _POOL, _PROMPTS, _TOLERANCE = "foretell-300", 60, "3.0"
 #: What the shipped model and its checkpoint at step 768 were trained with.
@@ -65,14 +63,6 @@ at_most = 0
 """
 
 
-class Move(NamedTuple):
-    """One command, who types it, and the exit code that it ends with."""
-
-    who: str
-    arguments: list[str]
-    code: int = 0
-
-
 def play(context: typer.Context, folder: Path) -> None:
     """Two models are forecast, the second with the help of the first; then the first one's pass is taken back.
 
@@ -80,21 +70,10 @@ def play(context: typer.Context, folder: Path) -> None:
         InputError: the folder exists.
         Exit: with the code of a command that did not end as it should.
     """
-    if folder.exists():
-        raise InputError(
-            "the folder exists", where=str(folder), got="a folder", expected="a new one", fix="Choose another --out."
-        )
-    folder.mkdir(parents=True)
-    shutil.copyfile(open_target("tiny").vocabulary.path, folder / "tokenizer.json")
+    begin(folder)
     (folder / "ladder.toml").write_text(_LADDER, encoding="utf-8")
     (folder / "policy.toml").write_text(_POLICY, encoding="utf-8")
-    for move in _moves(folder):
-        out.print(f"\n[dim]{move.who}[/] $ foretell {shlex.join(move.arguments)}", soft_wrap=True)
-        code = context.find_root().command.main(move.arguments, prog_name="foretell", standalone_mode=False) or 0
-        if code != move.code:
-            raise typer.Exit(int(code) or 1)
-        if code:
-            out.print(f"[dim](exit code {code})[/]")
+    demo_moves.play(context, _moves(folder))
     out.print(f"\nThe ledger: {folder}/ledger. All of it on one page: {folder}/ledger.html", markup=False)
 
 
@@ -137,7 +116,7 @@ def _attempt(folder: Path, target: str, with_: str, evaluator: list[str], team: 
     yield Move("evaluator", ["seal", ledger, "--pool", _POOL, *evaluator])
     yield Move("evaluator", ["open", ledger, *evaluator])
     yield Move("team", ["open", ledger, *team, "--out", suite])
-    like = ["--like", str(folder / "tokenizer.json")]
+    like = ["--like", str(folder / TOKENIZER)]
     yield Move("team", ["forecast", "--with", with_, "--suite", suite, *like, "--out", forecast])
     yield Move("team", ["commit", ledger, "--forecast", forecast, "--helper", "Ada", *team])
     yield Move("evaluator", ["reveal", ledger, "--target", target, *evaluator])

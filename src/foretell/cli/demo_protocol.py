@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import typer
 
-from foretell.base.errors import InputError
+from foretell.cli import demo_moves
 from foretell.cli.console import out
+from foretell.cli.demo_moves import Move, begin
 from foretell.cli.demo_program import write_program
-from foretell.targets.specs import open_target
+from foretell.distributions.vocabulary import TOKENIZER
 
 _POOL, _PROMPTS = "foretell-300", 60
-
-
-class Move(NamedTuple):
-    """One command, and who types it."""
-
-    who: str
-    arguments: list[str]
 
 
 def play(context: typer.Context, folder: Path) -> None:
@@ -32,19 +23,8 @@ def play(context: typer.Context, folder: Path) -> None:
         InputError: the folder exists.
         Exit: with the code of a command that did not do what it should.
     """
-    if folder.exists():
-        raise InputError(
-            "the folder exists", where=str(folder), got="a folder", expected="a new one", fix="Choose another --out."
-        )
-    folder.mkdir(parents=True)
-    vocabulary = open_target("tiny").vocabulary
-    shutil.copyfile(vocabulary.path, folder / "tokenizer.json")
-    write_program(folder / "program", vocabulary)
-    for move in _moves(folder):
-        out.print(f"\n[dim]{move.who}[/] $ foretell {shlex.join(move.arguments)}", soft_wrap=True)
-        code = context.find_root().command.main(move.arguments, prog_name="foretell", standalone_mode=False) or 0
-        if code:
-            raise typer.Exit(int(code))
+    write_program(folder / "program", begin(folder))
+    demo_moves.play(context, _moves(folder))
     out.print(f"\nThree attempts, one ledger: {folder}/ledger. Hand {folder}/open to anybody.", markup=False)
 
 
@@ -87,7 +67,7 @@ def _answer(track: str, folder: Path, evaluator: list[str], team: list[str]) -> 
         yield Move("evaluator", ["run", ledger, "--like", "tiny", *evaluator])
         return
     prompts, forecast = str(folder / f"{track}-prompts.jsonl"), str(folder / f"{track}-forecast")
-    like = str(folder / "tokenizer.json")
+    like = str(folder / TOKENIZER)
     with_ = "ngram:3:tiny" if track == "open" else "model:tiny@1536"
     yield Move("evaluator", ["open", ledger, *evaluator])
     yield Move("team", ["open", ledger, *team, "--out", prompts])
