@@ -99,17 +99,21 @@ def revoke(
     """
     with _writing(root, "revoke", secret) as writing:
         record = writing.record
-        before = world_of(record)
+        world = world_of(record)
         revoked = _revoked(root, record, attempt, system)
-        if attempt in before.revoked_attempts or system in before.revoked_systems:
+        if attempt in world.revoked_attempts or system in world.revoked_systems:
             raise _not_revocable(root, "revoked already", "something that stands")
         if not reason.strip():
             raise _not_revocable(root, "no reason", "a reason, which readers of the log will see")
         if attempt is not None:
             _require_party("revoke", secret, [record.attempts[attempt - 1].charter.evaluator.public()])
         writing.sign("revoke", {"revoked.json": digest_value(revoked)}, {"revoked": revoked, "reason": reason})
-        lost, now = fallen(before), fallen(world_of(replay(Ledger(root / LOG))))
-        return {number: reasons for number, reasons in now.items() if number not in lost}
+        lost = fallen(world)
+        if attempt is not None:
+            world.revoked_attempts[attempt] = reason
+        else:
+            world.revoked_systems[str(system)] = reason
+        return {number: reasons for number, reasons in fallen(world).items() if number not in lost}
 
 
 def _revoked(root: Path, record: Record, attempt: int | None, system: str | None) -> dict[str, Any]:

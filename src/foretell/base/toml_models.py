@@ -75,9 +75,7 @@ def read_bytes(path: Path, form: Form) -> bytes:
         raise InputError(
             f"no {form.name}",
             where=str(path),
-            got={FileNotFoundError: "no such file", IsADirectoryError: "a folder"}.get(
-                type(error), str(error.strerror)
-            ),
+            got=_UNREADABLE.get(type(error), str(error.strerror)),
             expected=f"{form.told} in TOML",
             fix=form.fix,
         ) from error

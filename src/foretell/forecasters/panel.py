@@ -21,7 +21,6 @@ from foretell.targets import tiny
 
 #: The n-grams of a panel; order 1 is the unigram.
 ORDERS = (1, 2, 3, 4, 5)
-UNIFORM = "uniform"
 _QUANTISABLE = ("hf", "gguf", "smollm2")
 
 

@@ -126,15 +126,6 @@ class System(Part):
         return {name: getattr(self, name) for name in EDGES}
 
 
-def require_name(name: str, where: str) -> str:
-    """A name that a system may have.
-
-    Raises:
-        InputError: another one.
-    """
-    return System.parse({"name": name, "kind": "person"}, where).name
-
-
 def unknown_system(name: str, where: str, known: list[str]) -> InputError:
     """The error for a system that is not registered."""
     return InputError(

@@ -42,8 +42,7 @@ def decision_record(record: Record, entry: Entry, now: datetime) -> dict[str, An
     """
     said = {"entry": entry.index, "time": entry.time.isoformat(), "signer": entry.signer.id, "said": entry["outcome"]}
     try:
-        check_decision(record, entry)
-        policy, then = decide_again(record, entry, entry.index, entry.time)
+        policy, then = _checked(record, entry)
         _, since = decide_again(record, entry, len(record.entries), now)
     except ForetellError as error:
         return {**said, "follows": False, "why": str(error)}
@@ -62,6 +61,12 @@ def check_decision(record: Record, entry: Entry) -> str:
         ForgeryError: an outcome or a part that does not follow, or evidence that the statement does not name.
         InputError: a policy or a part that cannot be read.
     """
+    policy, decision = _checked(record, entry)
+    return f"{policy.title}: {decision.sentence}; it follows from what its parts are said to have shown"
+
+
+def _checked(record: Record, entry: Entry) -> tuple[Policy, Decision]:
+    """A decision made again on what it was decided on, found to be the one that was signed."""
     where = f"log entry {entry.index}"
     policy, decision = decide_again(record, entry, entry.index, entry.time)
     signed = recorded(entry["parts"], where)
@@ -75,7 +80,7 @@ def check_decision(record: Record, entry: Entry) -> str:
     if entry["outcome"] != decision.outcome:
         raise _forged("an outcome that does not follow", where, repr(entry["outcome"]), repr(decision.outcome))
     _check_subjects(policy, signed, entry, where)
-    return f"{policy.title}: {decision.sentence}; it follows from what its parts are said to have shown"
+    return policy, decision
 
 
 def _check_subjects(policy: Policy, signed: list[Recorded], entry: Entry, where: str) -> None:
