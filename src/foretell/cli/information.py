@@ -1,0 +1,16 @@
+"""`foretell information VERB`: what exact next-token distributions give away about the model behind them."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import typer
+
+app = typer.Typer(
+    help="What exact next-token distributions give away: hidden width, output layer, which model, and how many bits.",
+    no_args_is_help=True,
+)
+#: One file a verb, from the least that is given away to the most.
+VERBS: dict[str, ModuleType] = {}
+for name, module in VERBS.items():
+    app.command(name, epilog=module.EXAMPLES)(module.command)
