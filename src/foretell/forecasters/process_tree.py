@@ -29,17 +29,18 @@ def can_count() -> bool:
     return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists()
 
 
-def process_tree(root: int, *, leave_out: frozenset[int] = frozenset()) -> ProcessTree:
+def process_tree(root: int, *, leave_out: frozenset[int] = frozenset(), most_tasks: int | None = None) -> ProcessTree:
     """Walk the descendants of a process; those that end meanwhile are left out.
 
     Args:
         leave_out: processes whose children count but who do not themselves.
+        most_tasks: the walk ends once it has counted more: a tree that grows faster than it is walked has no end.
 
     >>> os.getpid() in process_tree(os.getpid()).processes or not can_count()
     True
     """
     waiting, found, tasks, memory = [root], [], 0, 0
-    while waiting:
+    while waiting and (most_tasks is None or tasks <= most_tasks):
         process = waiting.pop()
         try:
             threads = os.listdir(f"/proc/{process}/task")  # noqa: PTH208 (names only, many times a second)

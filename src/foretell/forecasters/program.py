@@ -22,7 +22,7 @@ from foretell.forecasters.program_folder import Program, load_program
 from foretell.forecasters.program_questions import Questions
 from foretell.forecasters.rows import RowRules, stack_listed
 from foretell.forecasters.sandbox import PROGRAM, UNSAFE, Invocation, find_bubblewrap, sandboxed, unsandboxed
-from foretell.forecasters.supervised import Limits, SupervisedProcess
+from foretell.forecasters.supervised import BESIDE, Limits, SupervisedProcess
 
 __all__ = ["Limits", "Program", "ProgramForecaster", "load_program"]
 
@@ -181,7 +181,7 @@ class ProgramForecaster:
             settings = {"limits": limits, "program": str(staged), "entry": self.program.call}
             return unsandboxed(staged, _HARNESS, (json.dumps(settings),), seed=self.seed, scratch=scratch)
         if _kernel() >= _COUNTS_BY_NAMESPACE:
-            limits["NPROC"] = self.limits.processes + 1  # and the first process of the namespace
+            limits["NPROC"] = self.limits.processes + BESIDE
         settings = {"limits": limits, "program": PROGRAM, "entry": self.program.call}
         return sandboxed(
             self._bubblewrap,

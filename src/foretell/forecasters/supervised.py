@@ -9,11 +9,15 @@ from types import TracebackType
 from typing import Self
 
 from foretell.base.errors import ProgramError, ResourceError
+from foretell.forecasters.process_cap import make_cap
 from foretell.forecasters.process_tree import can_count, process_tree
 from foretell.forecasters.program_harness import READY
 from foretell.forecasters.sandbox import Invocation
 from foretell.forecasters.started import clean_text, exit_code_text, start
 
+#: Processes that the kernel lets be beside those that a limit allows: the sandbox's own two, and one too many, so that
+#: the watcher sees it.
+BESIDE = 3
 _TICK_SECONDS = 0.02
 #: How long a program that closed its output may take to end.
 _END_SECONDS = 5.0
@@ -58,6 +62,7 @@ class SupervisedProcess:
         self._problem: ProgramError | None = None
         self._start_time, self._stopping = time.monotonic(), threading.Event()
         self._started = start(invocation)
+        self._cap = make_cap(limits.processes + BESIDE) if invocation.sandbox is not None else None
         self._watcher = threading.Thread(target=self._watch, name=f"watch {where}", daemon=True)
         self._watcher.start()
         try:
@@ -107,9 +112,13 @@ class SupervisedProcess:
         self._stopping.set()
         self._watcher.join()
         self._started.close()
+        if self._cap is not None:
+            self._cap.close()
 
     def _await_harness(self) -> None:
         if self._line(_READY_BYTES) == READY.rstrip():
+            if self._cap is not None:  # nothing of the program runs before it is told something
+                self._cap.take(process_tree(self._started.root).processes)
             return
         self._settle()
         if self._problem is not None:
@@ -168,10 +177,11 @@ class SupervisedProcess:
             if spent > self.limits.seconds:
                 self._stop("out of time", f"not finished after {spent:.1f} seconds", f"{self.limits.seconds} seconds")
                 return
-            tree = process_tree(self._started.root, leave_out=self._started.not_the_programs)
-            if tree.tasks > self.limits.processes:
+            most = self.limits.processes
+            tree = process_tree(self._started.root, leave_out=self._started.not_the_programs, most_tasks=most)
+            if tree.tasks > most:
                 count = f"{tree.tasks} processes and threads"
-                self._stop("too many processes", count, f"at most {self.limits.processes}")
+                self._stop("too many processes", count, f"at most {most}")
             elif tree.memory_bytes > self.limits.memory_bytes:
                 count = f"{tree.memory_bytes} bytes in {len(tree.processes)} processes"
                 self._stop("too much memory", count, f"at most {self.limits.memory_bytes}")
