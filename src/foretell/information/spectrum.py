@@ -1,0 +1,268 @@
+"""What is known of the eigenvalues of a large positive semidefinite matrix A: all of them, or a sketch with bounds.
+
+The sketch starts Lanczos from Gaussian vectors z. Two errors are bounded, neither is hidden:
+
+- *Of the quadrature.* For f whose even derivatives are negative and odd ones positive, such as log(1 + tλ) and
+  tλ/(1 + tλ), the Gauss rule is an upper bound of zᵀ f(A) z and the Gauss–Radau rule with a node at 0 a lower one
+  (Golub & Meurant 2010, theorems 6.3 and 6.4). The share of z above a cut lies between two sums of the rule's weights
+  (the Chebyshev–Markov–Stieltjes inequalities; Szegő 1939, theorem 3.41.1).
+- *Of the probes.* For 0 ≤ f ≤ b, the sum of zᵀ f(A) z over n probes is a weighted sum of χ² variables with mean
+  n tr f(A), whose tails Laurent & Massart (2000, lemma 1) bound: with K = n tr f(A) / b and probability 1 − 2 e^−x,
+  K − 2 √(x K) ≤ (Σ zᵀ f(A) z) / b ≤ K + 2 √(x K) + 2 x. Solved for K this is `trace_bounds`.
+
+The largest eigenvalue, which b needs, is bounded from the largest Ritz value by Kuczyński & Woźniakowski (1992,
+theorem 4.2): θ after m steps falls short of λ by a share above ε with probability at most 1.648 √P e^(−√ε (2m − 1)).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.base.interval import Interval
+from foretell.information.lanczos import Krylov
+
+Float64 = NDArray[np.float64]
+#: A function of eigenvalues, elementwise.
+Function = Callable[[Float64], Float64]
+_KW_FACTOR = 1.648
+#: Products in float32 are off by some tens of its rounding, relative to the largest eigenvalue.
+_ROUNDINGS = 64.0
+#: Share of the failure probability that is spent on the largest eigenvalue.
+_FOR_LARGEST = 0.1
+
+
+class Spectrum(Protocol):
+    """Eigenvalues, known exactly or within bounds.
+
+    Attributes:
+        size: how many eigenvalues there are.
+        floor: what is smaller is rounding.
+        largest: the largest eigenvalue.
+    """
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def floor(self) -> float: ...
+    @property
+    def largest(self) -> Interval: ...
+
+    def above(self, cut: float, level: float) -> Interval:
+        """How many eigenvalues are above a cut."""
+        ...
+
+    def trace(self, function: Function, level: float) -> Interval:
+        """The sum of a function of the eigenvalues: rising from f(0) = 0, its derivatives alternating in sign."""
+        ...
+
+
+@dataclass(frozen=True)
+class Exact:
+    """All eigenvalues, ascending.
+
+    >>> Exact(np.array([0.0, 0.5, 2.0]), 1e-12).above(0.1, 0.95)
+    Interval(lo=2, hi=2)
+    """
+
+    values: Float64
+    floor: float
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return len(self.values)
+
+    @property
+    def largest(self) -> Interval:
+        """The largest one."""
+        return Interval(float(self.values[-1]), float(self.values[-1]))
+
+    def above(self, cut: float, level: float) -> Interval:
+        """How many are above a cut; the level does not matter."""
+        count = int(np.sum(self.values > cut))
+        return Interval(count, count)
+
+    def trace(self, function: Function, level: float) -> Interval:
+        """The sum of a function over them; the level does not matter."""
+        total = float(np.sum(function(np.maximum(self.values, 0.0))))
+        return Interval(total, total)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One Gaussian start vector's quadrature.
+
+    Attributes:
+        length2: the start vector's squared length.
+        nodes, weights: Gauss rule, ascending; the weights add up to 1.
+        radau_nodes, radau_weights: the rule with a node at (or, where rounding made a node negative, under) 0.
+        steps: products taken.
+        complete: whether the Krylov space is, so that the rule is exact.
+    """
+
+    length2: float
+    nodes: Float64
+    weights: Float64
+    radau_nodes: Float64
+    radau_weights: Float64
+    steps: int
+    complete: bool
+
+    @classmethod
+    def of(cls, krylov: Krylov, length2: float) -> Probe:
+        """The rules of a Lanczos run."""
+        matrix = krylov.matrix
+        nodes, vectors = np.linalg.eigh(matrix)
+        weights = np.asarray(vectors[0] ** 2)
+        radau = (nodes, weights) if krylov.residual == 0 else _radau(matrix, krylov.residual, min(0.0, float(nodes[0])))
+        return cls(length2, nodes, weights, *radau, len(nodes), krylov.residual == 0)
+
+    def share_above(self, cut: float) -> Interval:
+        """Bounds on the share of the start vector that lies in eigenvectors above a cut."""
+        if self.complete:
+            share = float(self.weights[self.nodes > cut].sum())
+            return Interval(share, share)
+        below = int(np.searchsorted(self.nodes, cut, side="right"))
+        # Node `below` − 1 is at or under the cut, node `below` above it; each weight may belong to either side.
+        return Interval(float(self.weights[below + 1 :].sum()), float(self.weights[max(below - 1, 0) :].sum()))
+
+    def quadratic_form(self, function: Function) -> Interval:
+        """Bounds on zᵀ f(A) z."""
+        upper = float(self.weights @ function(np.maximum(self.nodes, 0.0)))
+        lower = float(self.radau_weights @ function(np.maximum(self.radau_nodes, 0.0)))
+        return Interval(self.length2 * min(lower, upper), self.length2 * upper)
+
+
+def _radau(matrix: Float64, residual: float, end: float) -> tuple[Float64, Float64]:
+    """Nodes and weights of the rule with one more node, placed at `end` (Golub & Meurant 2010, section 6.2.2)."""
+    steps = len(matrix)
+    # A node of the Gauss rule at the very end would make this singular; rounding puts it there, not mathematics.
+    end -= np.finfo(np.float64).eps * float(np.abs(matrix).max())
+    right = np.zeros(steps)
+    right[-1] = residual**2
+    last = end + float(np.linalg.solve(matrix - end * np.eye(steps), right)[-1])
+    extended = np.zeros((steps + 1, steps + 1))
+    extended[:steps, :steps] = matrix
+    extended[steps, steps] = last
+    extended[steps, steps - 1] = extended[steps - 1, steps] = residual
+    nodes, vectors = np.linalg.eigh(extended)
+    return nodes, np.asarray(vectors[0] ** 2)
+
+
+def trace_bounds(observed: Interval, bound: float, probes: int, level: float) -> Interval:
+    """Bounds on tr f(A) for 0 ≤ f ≤ bound from Σ zᵀ f(A) z over Gaussian probes z; they hold for any spectrum.
+
+    Args:
+        observed: the sum, known within an interval.
+        level: two-sided confidence.
+
+    Source: Laurent & Massart 2000, lemma 1.
+
+    >>> found = trace_bounds(Interval(2000.0, 2000.0), 1.0, 2, 0.95)
+    >>> round(found.lo), round(found.hi)
+    (914, 1090)
+    """
+    if observed.hi <= 0 or bound <= 0:
+        return Interval(0.0, 0.0) if bound <= 0 else Interval(0.0, 4 * _tail(level) * bound / probes)
+    x, low, high = _tail(level), observed.lo / bound, observed.hi / bound
+    lo = max(math.sqrt(max(low - x, 0.0)) - math.sqrt(x), 0.0) ** 2
+    hi = (math.sqrt(x) + math.sqrt(x + high)) ** 2
+    return Interval(lo * bound / probes, hi * bound / probes)
+
+
+def _tail(level: float) -> float:
+    """The x with 2 e^−x = 1 − level."""
+    return math.log(2 / (1 - level))
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What Gaussian probes tell of the eigenvalues.
+
+    Attributes:
+        size: how many eigenvalues there are.
+        probes: one Lanczos run each, of independent start vectors.
+        rounding: relative rounding of a product.
+    """
+
+    size: int
+    probes: tuple[Probe, ...]
+    rounding: float
+
+    @cached_property
+    def ritz(self) -> float:
+        """The largest Ritz value: the largest eigenvalue is no smaller."""
+        return max(float(probe.nodes[-1]) for probe in self.probes)
+
+    @property
+    def floor(self) -> float:
+        """What is smaller is rounding: so far below 0 the nodes are, which mathematics forbids."""
+        lowest = min(float(probe.nodes[0]) for probe in self.probes)
+        return max(_ROUNDINGS * self.rounding * self.ritz, -lowest)
+
+    @property
+    def largest(self) -> Interval:
+        """The largest eigenvalue, at 99.5%."""
+        return Interval(self.ritz, self._largest_at_most(0.005))
+
+    def _largest_at_most(self, failure: float) -> float:
+        """A bound that holds with this failure probability."""
+        if any(probe.complete for probe in self.probes):
+            return self.ritz
+        steps = min(probe.steps for probe in self.probes)
+        # Every probe has to fall short for their largest to do so.
+        needed = math.log(_KW_FACTOR * math.sqrt(self.size) / failure ** (1 / len(self.probes))) / (2 * steps - 1)
+        return self.ritz / (1 - needed**2) if needed < 1 else self._trace_at_most(failure)
+
+    def _trace_at_most(self, failure: float) -> float:
+        """The largest eigenvalue is no larger than the sum of all, and zᵀ A z is seldom much less than that.
+
+        With b unknown: one eigenvalue b alone gives zᵀ A z = b χ², whose median the bound has to allow for; the bound
+        P(χ² with one degree of freedom ≤ c) ≤ √(2c/π) is the worst case.
+        """
+        seen = max(probe.length2 * float(probe.weights @ probe.nodes) for probe in self.probes)
+        chance = failure ** (1 / len(self.probes))
+        return seen / (math.pi * chance**2 / 2)
+
+    def above(self, cut: float, level: float) -> Interval:
+        """How many eigenvalues are above a cut; at least as many as Ritz values of one run are (interlacing)."""
+        shares = [probe.share_above(cut) for probe in self.probes]
+        lengths = [probe.length2 for probe in self.probes]
+        lo = sum(share.lo * length for share, length in zip(shares, lengths, strict=True))
+        hi = sum(share.hi * length for share, length in zip(shares, lengths, strict=True))
+        found = trace_bounds(Interval(lo, hi), 1.0, len(self.probes), level)
+        seen = max(int(np.sum(probe.nodes > cut)) for probe in self.probes)
+        least, most = max(seen, math.ceil(found.lo)), max(seen, min(self.size, math.floor(found.hi)))
+        if self._largest_at_most((1 - level) * _FOR_LARGEST) <= cut:
+            return Interval(0, 0)
+        return Interval(min(least, most), most)
+
+    def trace(self, function: Function, level: float) -> Interval:
+        """The sum of a function of the eigenvalues."""
+        failure = 1 - level
+        bound = float(function(np.array([self._largest_at_most(failure * _FOR_LARGEST)]))[0])
+        forms = [probe.quadratic_form(function) for probe in self.probes]
+        observed = Interval(sum(form.lo for form in forms), sum(form.hi for form in forms))
+        return trace_bounds(observed, bound, len(self.probes), 1 - failure * (1 - _FOR_LARGEST))
+
+
+def log_volume(scale: float) -> Function:
+    """λ ↦ ½ log2(1 + scale · λ), in bits."""
+    return lambda values: np.asarray(np.log1p(scale * values) / (2 * math.log(2)))
+
+
+def pinned_share(scale: float) -> Function:
+    """λ ↦ scale · λ / (1 + scale · λ), from 0 (free) to 1 (pinned)."""
+    return lambda values: np.asarray(scale * values / (1 + scale * values))
+
+
+def merged(intervals: Sequence[Interval]) -> Interval:
+    """The smallest interval that holds all."""
+    return Interval(min(one.lo for one in intervals), max(one.hi for one in intervals))
