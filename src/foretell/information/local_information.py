@@ -13,7 +13,7 @@ and F the mean Fisher information of the answers (`targets.torch_fisher`). With 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from foretell.base.errors import InputError
 from foretell.base.interval import Interval, Unscored
 from foretell.base.progress import Progress, quiet
 from foretell.distributions import TokenizedPrompt
+from foretell.information.lanczos import Krylov
 from foretell.information.local_measuring import (
     HOLDS_WITHIN,
     Effort,
@@ -34,7 +35,6 @@ from foretell.information.local_measuring import (
     pooled,
     take_spectrum,
 )
-from foretell.information.lanczos import Krylov
 from foretell.information.spectrum import Exact, Function, Spectrum, pinned_share
 from foretell.information.version_volume import best_tilt, volume_bits
 
@@ -62,7 +62,7 @@ class DirectionSettings:
     sizes: tuple[float, ...] = (0.001, 0.01)
     prior: float = 0.1
     draws: int = 2
-    effort: Effort = Effort()
+    effort: Effort = field(default_factory=Effort)
 
     def __post_init__(self) -> None:
         numbers = {
@@ -396,8 +396,8 @@ def _not_holding(move: Move | None) -> str | None:
     if move is None or move.holds:
         return None
     return (
-        f"the quadratic approximation does not hold so far out: moved by {move.size:.2%} of the weights' norm, the mean KL "
-        f"is {move.ratio:.2g} times what it predicts (within {HOLDS_WITHIN:g} was wanted)"
+        f"the quadratic approximation does not hold so far out: moved by {move.size:.2%} of the weights' norm, the "
+        f"mean KL is {move.ratio:.2g} times what it predicts (a factor of {HOLDS_WITHIN:g} at most was wanted)"
     )
 
 

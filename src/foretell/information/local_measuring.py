@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.base.errors import InputError
 from foretell.distributions import TokenizedPrompt
 from foretell.information.lanczos import Krylov, lanczos, largest
 from foretell.information.spectrum import Exact, Probe, Sketch, Spectrum
@@ -19,6 +20,8 @@ Vector = NDArray[np.floating[Any]]
 EXACT_WEIGHTS = 2_500
 #: Rounding of exact eigenvalues, relative to the largest, in multiples of the products' own.
 _EXACT_ROUNDINGS = 64.0
+#: Lanczos keeps a vector a step; more than this is refused, since the machine would swap.
+MOST_BYTES = 8_000_000_000
 #: The quadratic approximation counts as holding where the true KL is within this factor of what it predicts.
 HOLDS_WITHIN = 2.0
 Kind = Literal["threshold", "draw"]
@@ -110,7 +113,11 @@ def take_spectrum(
 
     Returns:
         The spectrum, the last Lanczos run with its basis, and the length of its start vector.
+
+    Raises:
+        InputError: the basis would take more memory than is allowed.
     """
+    _require_memory(fisher, effort)
     probes = []
     for _ in range(effort.probes):
         start = rng.standard_normal(fisher.size).astype(fisher.dtype)
@@ -120,9 +127,21 @@ def take_spectrum(
     rounding = float(np.finfo(fisher.dtype).eps)
     if fisher.size <= EXACT_WEIGHTS:
         dense = np.stack([fisher.product(row) for row in np.eye(fisher.size, dtype=fisher.dtype)]).astype(np.float64)
-        values = np.linalg.eigvalsh((dense + dense.T) / 2)
+        values = np.linalg.eigvalsh((dense + dense.T) / 2).astype(np.float64)
         return Exact(values[None], _EXACT_ROUNDINGS * rounding * float(values[-1])), krylov, length
     return Sketch(fisher.size, (tuple(probes),), rounding), krylov, length
+
+
+def _require_memory(fisher: Fisher, effort: Effort) -> None:
+    each = fisher.size * fisher.dtype.itemsize
+    if each * effort.steps > MOST_BYTES:
+        raise InputError(
+            "the vectors would take too much memory",
+            where="--steps",
+            got=f"{effort.steps} vectors of {each / 1e9:.2g} GB",
+            expected=f"{MOST_BYTES / 1e9:g} GB at most",
+            fix=f"Give --steps {max(2, MOST_BYTES // each)}, or a smaller model.",
+        )
 
 
 def pooled(spectra: Sequence[Spectrum]) -> Spectrum:

@@ -136,8 +136,9 @@ class Probe:
         matrix = krylov.matrix
         nodes, vectors = np.linalg.eigh(matrix)
         weights = np.asarray(vectors[0] ** 2)
-        radau = (nodes, weights) if krylov.residual == 0 else _radau(matrix, krylov.residual, min(0.0, float(nodes[0])))
-        return cls(length2, nodes, weights, *radau, len(nodes), krylov.residual == 0)
+        complete = krylov.residual == 0
+        ends = (nodes, weights) if complete else _radau(matrix, krylov.residual, min(0.0, float(nodes[0])))
+        return cls(length2, nodes, weights, ends[0], ends[1], len(nodes), complete)
 
     def share_above(self, cut: float) -> Interval:
         """Bounds on the share of the start vector that lies in eigenvectors above a cut."""
@@ -275,7 +276,7 @@ def _largest_at_most(probes: Sequence[Probe], size: int, failure: float) -> floa
     by_steps = ritz / (1 - needed**2) if needed < 1 else math.inf
     # The largest eigenvalue b alone gives zᵀ A z ≥ b χ² of one degree of freedom, and P(χ² ≤ c) ≤ √(2c/π).
     seen = max(probe.length2 * float(probe.weights @ probe.nodes) for probe in probes)
-    return min(by_steps, seen / (math.pi * chance**2 / 2))
+    return float(min(by_steps, seen / (math.pi * chance**2 / 2)))
 
 
 def log_volume(scale: float) -> Function:

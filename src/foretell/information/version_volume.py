@@ -1,8 +1,8 @@
 """How much of a prior over weights stays within a tolerance, in the quadratic approximation of the KL divergence.
 
-The prior: every weight is known to within a share ρ of its tensor's root mean square σ, independently: u ~ N(0, ρ² I) in
-units of σ. Within the tolerance are the weights with Q = ½ uᵀ F u ≤ τ nats. The figure is −log2 P(Q ≤ τ): the bits that
-the answers tell about the weights, as log2(family) − log2(surviving) is for a family of models.
+The prior: every weight is known to within a share ρ of its tensor's root mean square σ, independently: u ~ N(0, ρ² I)
+in units of σ. Within the tolerance are the weights with Q = ½ uᵀ F u ≤ τ nats. The figure is −log2 P(Q ≤ τ): the bits
+that the answers tell about the weights, as log2(family) − log2(surviving) is for a family of models.
 
 Q is a weighted sum of χ² variables with the weights ρ² λ / 2, so E e^(−tQ) = Π (1 + t ρ² λ)^(−1/2), and for every t > 0
 
