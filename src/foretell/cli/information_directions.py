@@ -12,6 +12,7 @@ from rich.table import Table
 
 from foretell.base.errors import InputError
 from foretell.base.files import write_text_atomically
+from foretell.base.interval import Interval
 from foretell.cli.collect import SuiteOption, TargetOption
 from foretell.cli.console import emit_json, out, progress_bars, say
 from foretell.cli.score import LevelOption
@@ -41,7 +42,9 @@ def command(
         float, typer.Option(help="Share of its tensor's root mean square by which each weight may be off beforehand.")
     ] = 0.05,
     last: Annotated[bool, typer.Option("--last", help="Only each prompt's last scored position.")] = False,
-    draws: Annotated[int, typer.Option(help="Random choices of N prompts.", min=1)] = 2,
+    draws: Annotated[
+        int, typer.Option(help="Random choices of N prompts; for small N up to four times as many.", min=1)
+    ] = 2,
     probes: Annotated[int, typer.Option(help="Random vectors a choice: more make the bounds tighter.", min=1)] = 1,
     steps: Annotated[int, typer.Option(help="Products with each: more resolve smaller eigenvalues.", min=2)] = 40,
     level: LevelOption = 0.95,
@@ -90,9 +93,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _print(found: LocalInformation) -> None:
     settings = found.settings
     out.print(
-        f"{found.target}: directions of its weights that answers pin down (effective number; {settings.effort.level:.0%} "
-        f"bounds of the mean over {settings.draws} draws of prompts), and bits about the weights beyond knowing each to "
-        f"{settings.prior:.0%}",
+        f"{found.target}: directions of its weights that answers pin down (effective number), and bits about the weights "
+        f"beyond knowing each to {settings.prior:.0%}; {settings.effort.level:.0%} bounds of the mean over draws of "
+        "prompts",
         markup=False,
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -108,12 +111,6 @@ def _print(found: LocalInformation) -> None:
     out.print(table)
     for reason, number in reasons.items():
         out.print(f"[{number}] not determined: {reason}.", markup=False)
-    for one in found.measured:
-        out.print(
-            f"{one.prompts} prompts: the largest eigenvalue is {one.largest.lo:.3g} (at most {one.largest.hi:.3g}), "
-            f"the sum of all {whole(one.total)}.",
-            markup=False,
-        )
     for line in found.sentences():
         out.print(line, markup=False)
 
@@ -121,8 +118,8 @@ def _print(found: LocalInformation) -> None:
 def _cells(row: Row, reasons: dict[str, int]) -> list[str]:
     """Figures, or the number of the reason why there is none."""
 
-    def cell(text: str, untold: str | None) -> str:
-        return text if untold is None else f"– \\[{reasons.setdefault(untold, len(reasons) + 1)}]"
+    def cell(bounds: Interval, untold: str | None) -> str:
+        return whole(bounds) if untold is None else f"– \\[{reasons.setdefault(untold, len(reasons) + 1)}]"
 
-    pinned = [cell(whole(one.effective), one.untold) for one in row.pinned]
-    return [*pinned, cell(whole(row.volume.bits), row.volume.untold)]
+    pinned = [cell(one.effective, one.untold) for one in row.pinned]
+    return [*pinned, cell(row.volume.bits, row.volume.untold)]

@@ -41,6 +41,11 @@ from foretell.information.version_volume import best_tilt, volume_bits
 SCHEMA = "foretell.directions/1"
 #: Bounds further apart than this factor do not tell how many.
 _TELLING = 10.0
+_TOO_FEW = (
+    f"its bounds are more than a factor of {_TELLING:g} apart; more draws, probes or steps bring them closer together"
+)
+#: Few prompts cost little and differ much, so up to this many times as many draws are taken of them.
+_MOST_DRAWS = 4
 #: From prompts to σ F σ.
 OpenFisher = Callable[[Sequence[TokenizedPrompt]], Fisher]
 
@@ -54,7 +59,7 @@ class DirectionSettings:
         tolerances: mean KL in nats.
         sizes: changes of the weights along one direction, as shares of the weights' norm.
         prior: the share of its tensor's root mean square by which each weight may be off beforehand.
-        draws: random choices of N prompts.
+        draws: random choices of N prompts; of few prompts up to four times as many.
     """
 
     prompts: tuple[int, ...] = (1, 5, 20, 100)
@@ -236,8 +241,17 @@ class LocalInformation:
         else:
             total = sum(self.symmetries.values())
             parts = ", ".join(f"{count:,} {name}" for name, count in self.symmetries.items())
-            told.append(f"No prompt can pin {total:,} directions, {total / self.weights:.1%} of them all: {parts}.")
-        return told + self._at_most()
+            told.append(
+                f"No prompt can pin {total:,} directions, {total / max(self.weights, 1):.1%} of them all: {parts}."
+            )
+        return [*told, *(self._curvature(one) for one in self.measured), *self._at_most()]
+
+    def _curvature(self, one: Measured) -> str:
+        draws = "1 draw" if one.draws == 1 else f"{one.draws} draws"
+        return (
+            f"{one.prompts} prompts ({draws}): a largest eigenvalue of {one.largest.lo:.3g} ({one.largest.hi:.3g} at "
+            f"most), and {whole(one.total)} for the sum of all."
+        )
 
     def _at_most(self) -> list[str]:
         """The largest number of prompts, in words."""
@@ -293,7 +307,7 @@ def local_information(
     different = different_prompts(prompts)
     wanted = sorted(set(settings.prompts))
     missing = {n: f"only {len(different)} different prompts were given" for n in wanted if n > len(different)}
-    draws = {n: 1 if n == len(different) else settings.draws for n in wanted if n not in missing}
+    draws = _draws(settings, [n for n in wanted if n not in missing], len(different))
     work = sum(n * count for n, count in draws.items()) * settings.effort.probes * settings.effort.steps
     done = 0
     taken = []
@@ -318,6 +332,12 @@ def local_information(
         missing,
         symmetries,
     )
+
+
+def _draws(settings: DirectionSettings, counts: Sequence[int], different: int) -> dict[int, int]:
+    """How many draws of each number of prompts: more of few prompts, one where there is one choice only."""
+    times = {n: min(_MOST_DRAWS, max(counts) // n) for n in counts}
+    return {n: 1 if n == different else settings.draws * times[n] for n in counts}
 
 
 @dataclass(frozen=True)
@@ -350,7 +370,7 @@ class _Taken:
         if cut < spectrum.floor:
             untold = f"eigenvalues of {cut:.1e} cannot be told from rounding ({spectrum.floor:.1e})"
         elif effective.hi > _TELLING * max(effective.lo, 1.0):
-            untold = f"{whole(effective)}: too few probes or steps to tell"
+            untold = _TOO_FEW
         return Pinned(size, cut, effective, counted, _hull(spectrum, share, level), move, untold)
 
     def _volume(self, tolerance: float, settings: DirectionSettings) -> Volume:
@@ -360,7 +380,7 @@ class _Taken:
         move = self.moves[tolerance, None]
         untold = _not_holding(move)
         if bits.hi > _TELLING * max(bits.lo, 1.0):
-            untold = f"{whole(bits)} bits: too few probes or steps to tell"
+            untold = _TOO_FEW
         return Volume(bits, Interval(min(one.lo for one in alone), max(one.hi for one in alone)), move, untold)
 
 
