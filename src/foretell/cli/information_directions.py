@@ -16,9 +16,9 @@ from foretell.base.interval import Interval
 from foretell.cli.collect import SuiteOption, TargetOption
 from foretell.cli.console import emit_json, out, progress_bars, say
 from foretell.cli.score import LevelOption
+from foretell.information.direction_settings import DirectionSettings, Effort
 from foretell.information.local_curves import last_only, local_curves
-from foretell.information.local_information import DirectionSettings, LocalInformation, Row, whole
-from foretell.information.local_measuring import Effort
+from foretell.information.local_results import LocalInformation, Row, whole
 from foretell.reports.directions_plot import directions_file
 from foretell.suites import load_suite
 from foretell.targets.collection import tokenize
@@ -93,9 +93,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _print(found: LocalInformation) -> None:
     settings = found.settings
     out.print(
-        f"{found.target}: directions of its weights that answers pin down (effective number), and bits about the weights "
-        f"beyond knowing each to {settings.prior:.0%}; {settings.effort.level:.0%} bounds of the mean over draws of "
-        "prompts",
+        f"{found.target}: directions of its weights that answers pin down (effective number), and bits about the "
+        f"weights beyond knowing each to {settings.prior:.0%}; {settings.effort.level:.0%} bounds of the mean over "
+        "draws of prompts",
         markup=False,
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -10,7 +10,9 @@ import numpy as np
 from foretell.base.interval import Unscored
 from foretell.base.progress import Progress, quiet
 from foretell.distributions import TokenizedPrompt
-from foretell.information.local_information import DirectionSettings, LocalInformation, local_information
+from foretell.information.direction_settings import DirectionSettings
+from foretell.information.local_information import local_information
+from foretell.information.local_results import LocalInformation
 from foretell.targets.llama_symmetries import by_kind, known_symmetries
 from foretell.targets.target import Target
 from foretell.targets.torch_fisher import TorchFisher, open_fisher, torch_target

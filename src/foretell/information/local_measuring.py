@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from foretell.base.errors import InputError
 from foretell.distributions import TokenizedPrompt
-from foretell.information.lanczos import Krylov, lanczos, largest
+from foretell.information.direction_settings import Effort
+from foretell.information.lanczos import Krylov, lanczos
 from foretell.information.spectrum import Exact, Probe, Sketch, Spectrum
 
 Vector = NDArray[np.floating[Any]]
@@ -30,10 +31,12 @@ Kind = Literal["threshold", "draw"]
 class Fisher(Protocol):
     """σ F σ of a target on some prompts: see `targets.torch_fisher.TorchFisher`."""
 
-    size: int
-    weights: int
-    positions: int
-
+    @property
+    def size(self) -> int: ...
+    @property
+    def weights(self) -> int: ...
+    @property
+    def positions(self) -> int: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
     def product(self, vector: Vector) -> Vector:
@@ -76,21 +79,6 @@ class Move:
     def record(self) -> dict[str, Any]:
         """For JSON."""
         return dict(vars(self)) | {"ratio": self.ratio, "holds": self.holds}
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How the spectrum is taken.
-
-    Attributes:
-        probes: random start vectors a draw.
-        steps: of Lanczos each: products with the matrix.
-        level: confidence of bounds.
-    """
-
-    probes: int = 1
-    steps: int = 40
-    level: float = 0.95
 
 
 def different_prompts(prompts: Sequence[TokenizedPrompt]) -> list[TokenizedPrompt]:
@@ -163,14 +151,16 @@ def move_to_threshold(fisher: Fisher, krylov: Krylov, tolerance: float, size: fl
     Args:
         size: of the change, as a share of the weights' norm, which is √weights in units of σ.
     """
+    assert krylov.basis is not None
     cut = 2 * tolerance / (size**2 * fisher.weights)
-    pairs = largest(krylov, len(krylov.diagonal))
-    above = int(np.sum(pairs.values > cut))
-    if not 0 < above < len(pairs.values):
+    values, rotations = np.linalg.eigh(krylov.matrix)
+    below = int(np.searchsorted(values, cut, side="right"))
+    if not 0 < below < len(values):
         return None
-    high, low = float(pairs.values[above - 1]), max(float(pairs.values[above]), 0.0)
+    low, high = max(float(values[below - 1]), 0.0), float(values[below])
     share = (cut - low) / (high - low)
-    vector = math.sqrt(share) * pairs.vectors[above - 1] + math.sqrt(1 - share) * pairs.vectors[above]
+    mixture = math.sqrt(1 - share) * rotations[:, below - 1] + math.sqrt(share) * rotations[:, below]
+    vector = mixture.astype(krylov.basis.dtype) @ krylov.basis
     length = size * math.sqrt(fisher.weights)
     true = [fisher.kl_nats(sign * length * vector) for sign in (1.0, -1.0)]
     worse = max(true, key=lambda nats: abs(math.log(max(nats, np.finfo(float).tiny) / tolerance)))

@@ -45,7 +45,7 @@ def volume_bits(spectrum: Spectrum, tolerance: float, prior: float, level: float
     """
     each = 1 - (1 - level) / (2 * len(_TILTS))
     lows, highs = [0.0], [math.inf]
-    for tilt in _TILTS / tolerance:
+    for tilt in (_TILTS / tolerance).tolist():
         volume = spectrum.trace(log_volume(tilt * prior**2), each)
         lows.append(volume.lo - tilt * tolerance * _BITS)
         highs.append(_at_most(spectrum, volume, tilt, tolerance, prior, each))
@@ -73,7 +73,7 @@ def best_tilt(spectrum: Spectrum, tolerance: float, prior: float) -> float:
     640
     """
     # Q's mean without any tilt, at most ½ ρ² tr F.
-    for tilt in _TILTS / tolerance:
+    for tilt in (_TILTS / tolerance).tolist():
         if spectrum.point(pinned_share(tilt * prior**2)) / (2 * tilt) <= tolerance:
             return float(tilt)
     return float(_TILTS[-1] / tolerance)
