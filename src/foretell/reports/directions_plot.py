@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import altair as alt
@@ -11,7 +12,7 @@ from foretell.reports.figures import plain
 
 #: Colours of a page on paper, as in every figure that stands alone; from the tightest tolerance to the loosest.
 _PAPER, _INK, _MUTED, _GRID = "#fbfaf7", "#1c1d20", "#5d5f66", "#e3e0d8"
-_LINES = ("#0b3d91", "#1f5fbf", "#7a9fd6", "#b9a24a", "#8c4a12")
+_LINES = ("#0b2e6f", "#1f5fbf", "#4d9a8f", "#c28a1e", "#a3246b")
 _WIDTH, _HEIGHT, _LETTERS = 420, 300, 12
 
 
@@ -22,7 +23,7 @@ def directions_file(record: dict[str, Any]) -> str:
     cannot be relied on.
     """
     charts = [_chart(record, index, size) for index, size in enumerate(record["settings"]["sizes"])]
-    spec = alt.hconcat(*charts, spacing=40).to_dict()
+    spec = alt.hconcat(*charts, spacing=40).resolve_scale(color="independent").to_dict()
     spec |= {"background": _PAPER, "padding": 16}
     spec["config"] = spec.get("config", {}) | {
         "font": "sans-serif",
@@ -67,9 +68,10 @@ def _chart(record: dict[str, Any], index: int, size: float) -> Any:
         ),
         legend=alt.Legend(title="mean KL of") if index == len(record["settings"]["sizes"]) - 1 else None,
     )
-    x = alt.X("prompts:Q", scale=alt.Scale(type="log", nice=False), title="prompts", axis=_axis(record))
-    log = alt.Scale(type="log", domainMax=record["weights"])
-    y = alt.Y("lo:Q", scale=log, title="directions (effective number)", axis=alt.Axis(format="~s"))
+    x = alt.X("prompts:Q", scale=alt.Scale(type="log", nice=False, padding=12), title="prompts", axis=_axis(record))
+    decades = [10.0**power for power in range(math.ceil(math.log10(max(record["weights"], 1))))]
+    log = alt.Scale(type="log", domain=[1, max(record["weights"], 1)], nice=False)
+    y = alt.Y("lo:Q", scale=log, title="directions (effective number)", axis=alt.Axis(format="~s", values=decades))
     base = alt.Chart(alt.InlineData(values=values)).encode(x=x, color=colour)
     middle = alt.Y("middle:Q", scale=log)
     layers = [
