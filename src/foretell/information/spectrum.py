@@ -34,8 +34,8 @@ Function = Callable[[Float64], Float64]
 _KW_FACTOR = 1.648
 #: Products in float32 are off by some tens of its rounding, relative to the largest eigenvalue.
 _ROUNDINGS = 64.0
-#: Share of the failure probability that is spent on the largest eigenvalue.
-_FOR_LARGEST = 0.1
+#: Share of the failure probability that is spent on the largest eigenvalue, and the confidence of its own bounds.
+_FOR_LARGEST, _LARGEST_LEVEL = 0.1, 0.995
 
 
 class Spectrum(Protocol):
@@ -45,6 +45,7 @@ class Spectrum(Protocol):
         size: how many eigenvalues there are.
         floor: what is smaller is rounding.
         largest: the largest eigenvalue.
+        alone: where the figures are means over several matrices, each by itself.
     """
 
     @property
@@ -53,6 +54,8 @@ class Spectrum(Protocol):
     def floor(self) -> float: ...
     @property
     def largest(self) -> Interval: ...
+    @property
+    def alone(self) -> Sequence[Spectrum]: ...
 
     def above(self, cut: float, level: float) -> Interval:
         """How many eigenvalues are above a cut."""
@@ -62,13 +65,17 @@ class Spectrum(Protocol):
         """The sum of a function of the eigenvalues: rising from f(0) = 0, its derivatives alternating in sign."""
         ...
 
+    def point(self, function: Function) -> float:
+        """The estimate of that sum."""
+        ...
+
 
 @dataclass(frozen=True)
 class Exact:
-    """All eigenvalues, ascending.
+    """All eigenvalues of one matrix, or of several of the same size, (matrices, size), ascending.
 
-    >>> Exact(np.array([0.0, 0.5, 2.0]), 1e-12).above(0.1, 0.95)
-    Interval(lo=2, hi=2)
+    >>> Exact(np.array([[0.0, 0.5, 2.0]]), 1e-12).above(0.1, 0.95)
+    Interval(lo=2.0, hi=2.0)
     """
 
     values: Float64
@@ -76,23 +83,31 @@ class Exact:
 
     @property
     def size(self) -> int:
-        """How many there are."""
-        return len(self.values)
+        """How many a matrix has."""
+        return int(self.values.shape[1])
+
+    @property
+    def alone(self) -> list[Exact]:
+        """Each matrix by itself."""
+        return [Exact(row[None], self.floor) for row in self.values]
 
     @property
     def largest(self) -> Interval:
-        """The largest one."""
-        return Interval(float(self.values[-1]), float(self.values[-1]))
+        """The largest of all."""
+        return Interval(float(self.values.max()), float(self.values.max()))
 
     def above(self, cut: float, level: float) -> Interval:
-        """How many are above a cut; the level does not matter."""
-        count = int(np.sum(self.values > cut))
+        """How many are above a cut, on average over the matrices; the level does not matter."""
+        count = float(np.mean(np.sum(self.values > cut, axis=1)))
         return Interval(count, count)
 
     def trace(self, function: Function, level: float) -> Interval:
-        """The sum of a function over them; the level does not matter."""
-        total = float(np.sum(function(np.maximum(self.values, 0.0))))
-        return Interval(total, total)
+        """The sum of a function over them, on average over the matrices; the level does not matter."""
+        return Interval(self.point(function), self.point(function))
+
+    def point(self, function: Function) -> float:
+        """The same as a number."""
+        return float(np.mean(np.sum(function(np.maximum(self.values, 0.0)), axis=1)))
 
 
 @dataclass(frozen=True)
@@ -121,8 +136,9 @@ class Probe:
         matrix = krylov.matrix
         nodes, vectors = np.linalg.eigh(matrix)
         weights = np.asarray(vectors[0] ** 2)
-        radau = (nodes, weights) if krylov.residual == 0 else _radau(matrix, krylov.residual, min(0.0, float(nodes[0])))
-        return cls(length2, nodes, weights, *radau, len(nodes), krylov.residual == 0)
+        complete = krylov.residual == 0
+        ends = (nodes, weights) if complete else _radau(matrix, krylov.residual, min(0.0, float(nodes[0])))
+        return cls(length2, nodes, weights, ends[0], ends[1], len(nodes), complete)
 
     def share_above(self, cut: float) -> Interval:
         """Bounds on the share of the start vector that lies in eigenvectors above a cut."""
@@ -184,73 +200,83 @@ def _tail(level: float) -> float:
 
 @dataclass(frozen=True)
 class Sketch:
-    """What Gaussian probes tell of the eigenvalues.
+    """What Gaussian probes tell of the eigenvalues of one matrix, or on average of several of the same size.
 
     Attributes:
-        size: how many eigenvalues there are.
-        probes: one Lanczos run each, of independent start vectors.
+        size: how many eigenvalues a matrix has.
+        groups: of each matrix, as many probes: one Lanczos run each, of independent start vectors.
         rounding: relative rounding of a product.
     """
 
     size: int
-    probes: tuple[Probe, ...]
+    groups: tuple[tuple[Probe, ...], ...]
     rounding: float
 
-    @cached_property
-    def ritz(self) -> float:
-        """The largest Ritz value: the largest eigenvalue is no smaller."""
-        return max(float(probe.nodes[-1]) for probe in self.probes)
-
     @property
+    def alone(self) -> list[Sketch]:
+        """A sketch of each matrix by itself."""
+        return [Sketch(self.size, (group,), self.rounding) for group in self.groups]
+
+    @cached_property
     def floor(self) -> float:
-        """What is smaller is rounding: so far below 0 the nodes are, which mathematics forbids."""
-        lowest = min(float(probe.nodes[0]) for probe in self.probes)
-        return max(_ROUNDINGS * self.rounding * self.ritz, -lowest)
+        """What is smaller is rounding: of products, and so far below 0 as nodes lie, which mathematics forbids."""
+        nodes = [float(node) for group in self.groups for probe in group for node in probe.nodes[[0, -1]]]
+        return max(_ROUNDINGS * self.rounding * max(nodes), -min(nodes))
 
     @property
     def largest(self) -> Interval:
-        """The largest eigenvalue, at 99.5%."""
-        return Interval(self.ritz, self._largest_at_most(0.005))
+        """The largest eigenvalue of all: no smaller than the largest Ritz value, and no larger at 99.5%."""
+        ritz = max(float(probe.nodes[-1]) for group in self.groups for probe in group)
+        return Interval(ritz, max(ritz, self._largest_at_most(1 - _LARGEST_LEVEL)))
 
     def _largest_at_most(self, failure: float) -> float:
-        """A bound that holds with this failure probability."""
-        if any(probe.complete for probe in self.probes):
-            return self.ritz
-        steps = min(probe.steps for probe in self.probes)
-        # Every probe has to fall short for their largest to do so.
-        needed = math.log(_KW_FACTOR * math.sqrt(self.size) / failure ** (1 / len(self.probes))) / (2 * steps - 1)
-        return self.ritz / (1 - needed**2) if needed < 1 else self._trace_at_most(failure)
-
-    def _trace_at_most(self, failure: float) -> float:
-        """The largest eigenvalue is no larger than the sum of all, and zᵀ A z is seldom much less than that.
-
-        With b unknown: one eigenvalue b alone gives zᵀ A z = b χ², whose median the bound has to allow for; the bound
-        P(χ² with one degree of freedom ≤ c) ≤ √(2c/π) is the worst case.
-        """
-        seen = max(probe.length2 * float(probe.weights @ probe.nodes) for probe in self.probes)
-        chance = failure ** (1 / len(self.probes))
-        return seen / (math.pi * chance**2 / 2)
+        """A bound on the largest eigenvalue of every matrix, at this failure probability."""
+        return max(_largest_at_most(group, self.size, failure / len(self.groups)) for group in self.groups)
 
     def above(self, cut: float, level: float) -> Interval:
-        """How many eigenvalues are above a cut; at least as many as Ritz values of one run are (interlacing)."""
-        shares = [probe.share_above(cut) for probe in self.probes]
-        lengths = [probe.length2 for probe in self.probes]
-        lo = sum(share.lo * length for share, length in zip(shares, lengths, strict=True))
-        hi = sum(share.hi * length for share, length in zip(shares, lengths, strict=True))
-        found = trace_bounds(Interval(lo, hi), 1.0, len(self.probes), level)
-        seen = max(int(np.sum(probe.nodes > cut)) for probe in self.probes)
-        least, most = max(seen, math.ceil(found.lo)), max(seen, min(self.size, math.floor(found.hi)))
+        """How many eigenvalues are above a cut, on average over the matrices.
+
+        At least as many as Ritz values of one run are (interlacing), and at most twice Σ λ/(λ + cut).
+        """
         if self._largest_at_most((1 - level) * _FOR_LARGEST) <= cut:
-            return Interval(0, 0)
-        return Interval(min(least, most), most)
+            return Interval(0.0, 0.0)
+        part = 1 - (1 - level) * (1 - _FOR_LARGEST) / 2
+        probes = [probe for group in self.groups for probe in group]
+        shares = [probe.share_above(cut) for probe in probes]
+        lo = sum(share.lo * probe.length2 for share, probe in zip(shares, probes, strict=True))
+        hi = sum(share.hi * probe.length2 for share, probe in zip(shares, probes, strict=True))
+        counted = trace_bounds(Interval(lo, hi), 1.0, len(probes), part)
+        seen = [max(int(np.sum(probe.nodes > cut)) for probe in group) for group in self.groups]
+        least = max(float(np.mean(seen)), counted.lo)
+        most = min(float(self.size), counted.hi, 2 * self.trace(pinned_share(1 / cut), part).hi)
+        return Interval(least, max(least, most))
 
     def trace(self, function: Function, level: float) -> Interval:
-        """The sum of a function of the eigenvalues."""
+        """The sum of a function of the eigenvalues, on average over the matrices."""
         failure = 1 - level
         bound = float(function(np.array([self._largest_at_most(failure * _FOR_LARGEST)]))[0])
-        forms = [probe.quadratic_form(function) for probe in self.probes]
+        forms = [probe.quadratic_form(function) for group in self.groups for probe in group]
         observed = Interval(sum(form.lo for form in forms), sum(form.hi for form in forms))
-        return trace_bounds(observed, bound, len(self.probes), 1 - failure * (1 - _FOR_LARGEST))
+        return trace_bounds(observed, bound, len(forms), 1 - failure * (1 - _FOR_LARGEST))
+
+    def point(self, function: Function) -> float:
+        """The estimate that the bounds of `trace` are around."""
+        forms = [probe.quadratic_form(function) for group in self.groups for probe in group]
+        return float(np.mean([(form.lo + form.hi) / 2 for form in forms]))
+
+
+def _largest_at_most(probes: Sequence[Probe], size: int, failure: float) -> float:
+    """An upper bound on a matrix's largest eigenvalue that fails with this probability at most."""
+    ritz = max(float(probe.nodes[-1]) for probe in probes)
+    if any(probe.complete for probe in probes):
+        return ritz
+    # Every probe has to fall short for their largest to do so.
+    chance = failure ** (1 / len(probes))
+    needed = math.log(_KW_FACTOR * math.sqrt(size) / chance) / (2 * min(probe.steps for probe in probes) - 1)
+    by_steps = ritz / (1 - needed**2) if needed < 1 else math.inf
+    # The largest eigenvalue b alone gives zᵀ A z ≥ b χ² of one degree of freedom, and P(χ² ≤ c) ≤ √(2c/π).
+    seen = max(probe.length2 * float(probe.weights @ probe.nodes) for probe in probes)
+    return float(min(by_steps, seen / (math.pi * chance**2 / 2)))
 
 
 def log_volume(scale: float) -> Function:
@@ -261,8 +287,3 @@ def log_volume(scale: float) -> Function:
 def pinned_share(scale: float) -> Function:
     """λ ↦ scale · λ / (1 + scale · λ), from 0 (free) to 1 (pinned)."""
     return lambda values: np.asarray(scale * values / (1 + scale * values))
-
-
-def merged(intervals: Sequence[Interval]) -> Interval:
-    """The smallest interval that holds all."""
-    return Interval(min(one.lo for one in intervals), max(one.hi for one in intervals))

@@ -216,7 +216,8 @@ class TorchFisher:
     Attributes:
         tensors: the weights' tensors in the order of the flat vector. One that is all zero has no size of its own: its
             σ is 0, and no direction moves it.
-        size: how many weights there are.
+        size: the length of vectors.
+        weights: how many weights there are in tensors that are not all zero; the length of θ in units of σ is its root.
         positions: how many distributions.
     """
 
@@ -229,6 +230,7 @@ class TorchFisher:
             start += tensor.numel()
         self.tensors = tuple(tensors)
         self.size = start
+        self.weights = sum(one.stop - one.start for one in self.tensors if one.rms > 0)
         self.positions = sum(len(batch.weights) for batch in self._batches)
         self._keeps = self.size * sum(batch.tokens for batch in self._batches) <= _KEPT_WORK
         self._kept: dict[int, _Graph] = {}
