@@ -18,12 +18,12 @@ def survivors(*arguments: str | Path) -> Result:
 
 
 def test_a_table_in_words_json_and_a_picture(small_suite_file: Path, tmp_path: Path) -> None:
-    asked = ("--suite", small_suite_file, *MEMBERS, "--out", tmp_path / "out", "--draws", "100")
+    asked: list[str | Path] = ["--suite", small_suite_file, *MEMBERS, "--out", tmp_path / "out", "--draws", "100"]
     plot, record = tmp_path / "s.svg", tmp_path / "s.json"
     made = survivors(*asked, "--plot", plot, "--json", record)
     assert made.exit_code == 0, (made.output, made.exception)
     words = " ".join(made.output.split())
-    assert "tiny on small: 8 prompts of 4 documents" not in words  # two of the eight are one question
+    assert "tiny on small: 8 prompts of 4 documents; KL divergence (nats); noise 5e-09" in words
     assert "Models that remain (bits won), and below the middle 95% of draws, by tolerance" in words
     assert "A family of 6: the target and 5 given; 2.58 bits if all are equally likely." in words
     assert "so never told from it: float16:tiny. At most 1.58 bits can be had." in words
@@ -41,7 +41,7 @@ def test_a_table_in_words_json_and_a_picture(small_suite_file: Path, tmp_path: P
 
 def test_rules_numbers_and_tolerances_of_ones_own(small_suite_file: Path) -> None:
     made = survivors(
-        *("--suite", small_suite_file, "--member", "tiny@1536", "--draws", "100", "--rule", "every"),
+        *("--suite", str(small_suite_file), "--member", "tiny@1536", "--draws", "100", "--rule", "every"),
         *("-n", "1", "-n", "3", "--tolerance", "0.3", "--tolerance", "1e-12", "--json", "-"),
     )
     found = json.loads(made.stdout)

@@ -106,14 +106,15 @@ def command(
             progress=progress,
         )
     unit = loss_metric(metric).unit
-    if plot is not None:
-        write_text_atomically(plot, svg(survivor_curves(found, unit=unit)))
+    figure = survivor_curves(found, unit=unit) if plot is not None else None
+    if plot is not None and figure is not None:
+        write_text_atomically(plot, svg(figure))
     if json_to:
         emit_json(_record(target, truth, losses, found, seed, reference), json_to)
     if json_to != "-":
         _print(target, truth, losses, found, reference)
         if plot is not None:
-            out.print(f"Plot: {plot}", markup=False)
+            out.print(f"Plot: {plot if figure is not None else 'none, since nothing was determined'}", markup=False)
 
 
 def _open(truth: Distributions) -> Any:
