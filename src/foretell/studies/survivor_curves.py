@@ -20,21 +20,30 @@ def survivor_curves(found: VersionSpace, *, unit: str = "nats", by_kind_at: floa
         None where nothing could be determined.
     """
     drawn = [curve for curve in found.curves if curve.points]
-    if not drawn:
+    whole = remaining(found, unit=unit)
+    if whole is None:
         return None
-    marks = tuple(float(point.prompts) for point in drawn[0].points)
-    x = Axis(f"prompts (of {found.prompts:,})", log=True, ticks=marks)
-    counts = Axis(f"models that remain, of {found.family:,}", log=True)
-    left = [
-        _point(f"{curve.tolerance:.2g} {unit}", point.prompts, point.remaining)
-        for curve in drawn[: len(COLOURS)]
-        for point in curve.points
-    ]
-    whole = curves(left, x, counts, width=HALF)
+    x = _prompts_of(found)
     chosen = _chosen(drawn, by_kind_at)
     right = [_point(kind, point.prompts, point.by_kind[kind]) for kind in found.kinds for point in chosen.points]
     title = Axis(f"members that remain within {chosen.tolerance:.2g} {unit}, by kind", log=True, from_zero=1.0)
     return beside(whole, curves(right, x, title, width=HALF))
+
+
+def remaining(found: VersionSpace, *, unit: str = "nats") -> Chart | None:
+    """Models that remain, a line a tolerance; None where nothing could be determined."""
+    points = [
+        _point(f"{curve.tolerance:.2g} {unit}", point.prompts, point.remaining)
+        for curve in [curve for curve in found.curves if curve.points][: len(COLOURS)]
+        for point in curve.points
+    ]
+    counts = Axis(f"models that remain, of {found.family:,}", log=True)
+    return curves(points, _prompts_of(found), counts, width=HALF) if points else None
+
+
+def _prompts_of(found: VersionSpace) -> Axis:
+    marks = next(curve.points for curve in found.curves if curve.points) if any(c.points for c in found.curves) else ()
+    return Axis(f"prompts (of {found.prompts:,})", log=True, ticks=tuple(float(point.prompts) for point in marks))
 
 
 def _chosen(drawn: Sequence[Curve], tolerance: float | None) -> Curve:
