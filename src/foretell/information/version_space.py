@@ -72,7 +72,7 @@ class _Drawn:
 
     Attributes:
         left: (draws, tolerances, kinds, counts).
-        alone: (tolerances, prompts), in how many of the draws.
+        alone: (tolerances, kinds and then all, prompts), in how many of the draws nobody of them that can be told.
     """
 
     left: Counts
@@ -177,18 +177,24 @@ class _Asked:
         """In order of first appearance."""
         return list(dict.fromkeys(self.family.kinds))
 
+    @property
+    def groups(self) -> list[NDArray[np.bool_]]:
+        """Members that can be told: of each kind, and then all."""
+        return [*(self.told & np.array([own == kind for own in self.family.kinds]) for kind in self.kinds), self.told]
+
 
 def _draw(ask: _Asked, orders: Iterable[Indices], task: str, progress: Progress) -> _Drawn:
     family = ask.family
     is_kind = np.array([[kind == own for own in family.kinds] for kind in ask.kinds], np.int_)
     limits = np.array(ask.tolerances)
     left = np.zeros((ask.draws, len(limits), len(ask.kinds), len(ask.counts)), np.int_)
-    alone = np.zeros((len(limits), len(family.documents)), np.int_)
+    alone = np.zeros((len(limits), len(ask.kinds) + 1, len(family.documents)), np.int_)
     for number, order in enumerate(orders):
         seen = running(family.losses[:, order], family.weights[order], ask.rule)
         at = seen[:, [count - 1 for count in ask.counts]]
         left[number] = is_kind @ (at <= limits[:, None, None]).astype(np.int_)
-        alone += seen[ask.told].min(axis=0) > limits[:, None]
+        nearest = np.stack([seen[chosen].min(axis=0, initial=np.inf) for chosen in ask.groups])
+        alone += nearest > limits[:, None, None]
         progress(task, number + 1, ask.draws)
     return _Drawn(left, alone)
 
@@ -196,10 +202,14 @@ def _draw(ask: _Asked, orders: Iterable[Indices], task: str, progress: Progress)
 def _curve(ask: _Asked, limit: float, suite: _Drawn, fresh: _Drawn) -> Curve:
     place = ask.tolerances.index(limit)
     points = tuple(
-        _point(ask, count, suite.left[:, place, :, column], fresh.left[:, place, :, column], suite.alone[place])
+        _point(ask, count, suite.left[:, place, :, column], fresh.left[:, place, :, column], suite.alone[place, -1])
         for column, count in enumerate(ask.counts)
     )
-    return Curve(limit, _identified(ask, limit, suite.alone[place], fresh.alone[place]), points)
+    *by_kind, among_all = (
+        _identified(ask, limit, chosen, suite.alone[place, group], fresh.alone[place, group])
+        for group, chosen in enumerate(ask.groups)
+    )
+    return Curve(limit, among_all, points, among=dict(zip(ask.kinds, by_kind, strict=True)))
 
 
 def _point(ask: _Asked, count: int, suite: Counts, fresh: Counts, alone: Counts) -> Point:
@@ -241,8 +251,12 @@ def _middles(suite: NDArray[Any], fresh: NDArray[Any], level: float) -> tuple[In
     return Interval(float(mine[0]), float(mine[1])), Interval(float(yours[0]), float(yours[1]))
 
 
-def _identified(ask: _Asked, limit: float, suite_alone: Counts, fresh_alone: Counts) -> Identification:
-    told = np.flatnonzero(ask.told)
+def _identified(
+    ask: _Asked, limit: float, chosen: NDArray[np.bool_], suite_alone: Counts, fresh_alone: Counts
+) -> Identification:
+    told = np.flatnonzero(chosen)
+    if not len(told):
+        return Identification("not determined", reason="every one of them is within the noise")
     last = int(told[np.argmin(ask.whole[told])])
     name, distance = ask.family.names[last], float(ask.whole[last])
     if distance <= limit:
