@@ -25,8 +25,11 @@ def test_a_table_in_words_json_and_a_picture(small_suite_file: Path, tmp_path: P
     words = " ".join(made.output.split())
     assert "tiny on small: 8 prompts of 4 documents; KL divergence (nats); noise 5e-09" in words
     assert "Models that remain (bits won), and below the middle 95% of draws, by tolerance" in words
-    assert "A family of 6: the target and 5 given; 2.58 bits if all are equally likely." in words
-    assert "so never told from it: float16:tiny. At most 1.58 bits can be had." in words
+    assert (
+        "A family of 6: the target and 2 of kind 'checkpoint', 2 of kind 'quantised', 1 of kind 'random nudge'; 2.58"
+        in words
+    )
+    assert "so never told from it, and counted with it: float16:tiny. At most 1.58 bits can be had." in words
     assert "ngram:5:tiny, which knows text only, scores" in words
     assert "N = 10, 20, 50, 100, 200, 500, 1,000: not determined: the suite has" in words
     assert max(len(line) for line in made.output.splitlines()) <= 250

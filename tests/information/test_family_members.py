@@ -49,7 +49,7 @@ def test_copies_of_any_target() -> None:
 def test_who_may_change_under_a_name() -> None:
     assert names_files("nudged:/d/0.safetensors:0.1:tiny")
     assert not any(names_files(one.spec) for one in relatives("tiny"))
-    assert Member.of("tiny@96").kind == "given"
+    assert Member.of("endpoint:http://127.0.0.1:1#m").kind == "given"
 
 
 def test_another_target_is_no_relative() -> None:

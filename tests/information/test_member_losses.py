@@ -19,7 +19,7 @@ from foretell.targets.specs import open_target
 from foretell.targets.target import Target
 from foretell.verdicts.run_folder import read_losses
 
-FAMILY = [Member.of("tiny@96", "checkpoint"), Member.of("tiny@1536", "checkpoint")]
+FAMILY = [Member.of("tiny@96"), Member.of("tiny@1536")]
 
 
 def test_losses_are_those_of_a_score(tiny_truth: Distributions, tmp_path: Path) -> None:

@@ -188,6 +188,21 @@ def test_kinds_add_up() -> None:
         assert 1 + sum(one.mean for one in point.by_kind.values()) == pytest.approx(point.remaining.mean)
 
 
+def test_each_kind_has_a_number_of_its_own() -> None:
+    family = made((0, 4, 39), kinds=("same", "near", "far"))
+    found = version_space(family, [0.2], noise=NOISE, rule="every", rng=np.random.default_rng(0)).curves[0]
+    told = {kind: one.status for kind, one in found.among.items()}
+    assert told == {"same": "not determined", "near": "found", "far": "found"}
+    near, far = found.among["near"].suite, found.among["far"].suite
+    assert near is not None
+    assert far is not None
+    # One prompt misses the far member in one draw of 40.
+    assert far.prompts == 1 < near.prompts
+    # Among all, the nearest decides.
+    assert found.identification.suite == near
+    assert found.record()["among"]["far"]["suite"]["prompts"] == 1
+
+
 def test_weights_count() -> None:
     losses, weights = np.array([[1.0, 0.0]]), np.array([1.0, 3.0])
     assert running(losses, weights, "mean").tolist() == [[1.0, 0.25]]

@@ -26,6 +26,7 @@ from foretell.forecasters.panel import default_corpora
 from foretell.forecasters.specs import open_forecaster
 from foretell.information.direction_files import direction_files
 from foretell.information.family_members import DIRECTIONS, FAMILIES, Member, copies, relatives
+from foretell.information.identification import Identification
 from foretell.information.member_losses import MemberLosses, member_losses, reference_loss
 from foretell.information.surviving import RULES, VersionSpace
 from foretell.information.tolerance_ladder import tolerance_ladder
@@ -194,6 +195,11 @@ def _print(target: str, truth: Distributions, losses: MemberLosses, found: Versi
         out.print(_counts(found))
         out.print(f"Members that remain after {drawn[0].points[-1].prompts:,} prompts, by kind", markup=False)
         out.print(_kinds(found))
+        out.print(
+            f"Prompts after which nobody of a kind remains, with {found.probability:.0%} probability (bounds)",
+            markup=False,
+        )
+        out.print(_needed(found))
     for line in (*found.sentences(), *losses.notes, *([reference] if reference else [])):
         out.print(line, markup=False)
 
@@ -221,6 +227,22 @@ def _kinds(found: VersionSpace) -> Table:
         cells = (curve.points[-1].by_kind[kind].mean for curve in drawn)
         table.add_row(f"{kind} ({count})", *(f"{mean:.3g}" for mean in cells))
     return table
+
+
+def _needed(found: VersionSpace) -> Table:
+    """How many prompts of this suite; for fresh prompts the JSON has the number, and where there is none says so."""
+    drawn = [curve for curve in found.curves if curve.points]
+    table = _table("kind", [f"{curve.tolerance:.2g}" for curve in drawn])
+    for kind in found.kinds:
+        table.add_row(kind, *(_cell(curve.among[kind]) for curve in drawn))
+    table.add_row("all", *(_cell(curve.identification) for curve in drawn))
+    return table
+
+
+def _cell(one: Identification) -> str:
+    if one.status != "found" or one.suite is None:
+        return "never" if one.status == "never" else "–"
+    return f"{one.suite.prompts:,} ({one.suite.lo:,}…{one.suite.hi:,})"
 
 
 def _table(head: str, columns: Sequence[str]) -> Table:

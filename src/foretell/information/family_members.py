@@ -36,7 +36,17 @@ _COPY_BITS, _COPY_SHARES, _COPY_SEEDS = (8, 6, 5, 4, 3), (0.01, 0.1, 0.3), 2
 #: Neurons that are left out together, one in so many of a layer's.
 _GROUPS = 8
 #: Parts of a spec that name files or servers, whose content may change under the same name.
-_FILES = ("hf:", "gguf:", "onnx:", "composite:", "endpoint:", ".safetensors:")
+_FILE = ".safetensors:"
+_FILES = ("hf:", "gguf:", "onnx:", "composite:", "endpoint:", _FILE)
+_KINDS = {
+    "float16": QUANTISED,
+    "bfloat16": QUANTISED,
+    "int8": QUANTISED,
+    "bits": QUANTISED,
+    "pruned": PRUNED,
+    "without": WITHOUT,
+    "mixed": MIXED,
+}
 
 
 @dataclass(frozen=True)
@@ -54,9 +64,27 @@ class Member:
     spec: str
 
     @classmethod
-    def of(cls, spec: str, kind: str = GIVEN) -> Member:
-        """A member that is called by its spec."""
-        return cls(spec, kind, spec)
+    def of(cls, spec: str) -> Member:
+        """A member that is called by its spec.
+
+        >>> Member.of("bits:4:tiny").kind, Member.of("hf:mine").kind
+        ('quantised', 'given')
+        """
+        return cls(spec, kind_of(spec), spec)
+
+
+def kind_of(spec: str) -> str:
+    """What sort of variation a spec names.
+
+    >>> kind_of("tiny@96"), kind_of("nudged:3:0.01:tiny"), kind_of("nudged:d.safetensors:0.01:tiny")
+    ('checkpoint', 'random nudge', 'sensitive nudge')
+    """
+    if tiny.is_tiny(spec):
+        return CHECKPOINT
+    kind = spec.partition(":")[0]
+    if kind == "nudged":
+        return SENSITIVE if _FILE in spec else NUDGED
+    return _KINDS.get(kind, GIVEN)
 
 
 def names_files(spec: str) -> bool:
@@ -71,9 +99,9 @@ def names_files(spec: str) -> bool:
 def copies(target: str) -> list[Member]:
     """Quantised, pruned and randomly nudged copies of a target that torch runs."""
     return [
-        *(Member.of(f"bits:{bits}:{target}", QUANTISED) for bits in _COPY_BITS),
-        *(Member.of(f"pruned:{share:g}:{target}", PRUNED) for share in _COPY_SHARES),
-        *nudges(target, _SIZES, [str(seed) for seed in range(_COPY_SEEDS)], NUDGED),
+        *(Member.of(f"bits:{bits}:{target}") for bits in _COPY_BITS),
+        *(Member.of(f"pruned:{share:g}:{target}") for share in _COPY_SHARES),
+        *nudges(target, _SIZES, [str(seed) for seed in range(_COPY_SEEDS)]),
     ]
 
 
@@ -100,32 +128,36 @@ def relatives(target: str, directions: Sequence[str] = ()) -> list[Member]:
     others = [f"tiny@{step}" for step in tiny.steps() if step != (tiny.step_of(target) or tiny.steps()[-1])]
     shape = tiny.facts()["recipe"]
     return [
-        *(Member.of(other, CHECKPOINT) for other in others),
-        *(Member.of(f"mixed:{share:g}:{target}+{other}", MIXED) for other in others for share in _MIXED),
-        *(Member.of(f"{kind}:{target}", QUANTISED) for kind in ("float16", "bfloat16", "int8")),
-        *(Member.of(f"bits:{bits}:{target}", QUANTISED) for bits in _BITS),
-        *(Member.of(f"pruned:{share:g}:{target}", PRUNED) for share in _SHARES),
-        *nudges(target, _SIZES, [str(seed) for seed in range(_SEEDS)], NUDGED),
-        *nudges(target, _SENSITIVE_SIZES, directions, SENSITIVE),
+        *(Member.of(other) for other in others),
+        *(Member.of(f"mixed:{share:g}:{target}+{other}") for other in others for share in _MIXED),
+        *(Member.of(f"{kind}:{target}") for kind in ("float16", "bfloat16", "int8")),
+        *(Member.of(f"bits:{bits}:{target}") for bits in _BITS),
+        *(Member.of(f"pruned:{share:g}:{target}") for share in _SHARES),
+        *nudges(target, _SIZES, [str(seed) for seed in range(_SEEDS)]),
+        *nudges(target, _SENSITIVE_SIZES, directions),
         *(
-            Member.of(f"without:{part}:{target}", WITHOUT)
+            Member.of(f"without:{part}:{target}")
             for part in _parts(shape["layers"], shape["heads"], shape["feed_forward"])
         ),
     ]
 
 
-def nudges(target: str, sizes: Sequence[float], along: Sequence[str], kind: str) -> list[Member]:
+def nudges(target: str, sizes: Sequence[float], along: Sequence[str]) -> list[Member]:
     """A target moved by each size along each direction; a file is called by its number.
 
-    >>> [one.name for one in nudges("tiny", [0.01], ["/tmp/d.safetensors"], "sensitive nudge")]
+    >>> [one.name for one in nudges("tiny", [0.01], ["/tmp/d.safetensors"])]
     ['nudged:sensitive-0:0.01:tiny']
     """
     return [
-        Member(f"nudged:{direction if direction.isdecimal() else f'sensitive-{number}'}:{size:g}:{target}", kind, spec)
+        Member(f"nudged:{_called(number, direction)}:{size:g}:{target}", kind_of(spec), spec)
         for size in sizes
         for number, direction in enumerate(along)
         for spec in [f"nudged:{direction}:{size:g}:{target}"]
     ]
+
+
+def _called(number: int, direction: str) -> str:
+    return direction if direction.isdecimal() else f"sensitive-{number}"
 
 
 def _parts(layers: int, heads: int, neurons: int) -> list[str]:

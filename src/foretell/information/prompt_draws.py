@@ -38,8 +38,10 @@ def fresh_orders(documents: Sequence[str], draws: int, rng: np.random.Generator)
     names = {name: number for number, name in enumerate(dict.fromkeys(documents))}
     of = np.array([names[name] for name in documents])
     members = [np.flatnonzero(of == number) for number in range(len(names))]
+    sizes = np.array([len(prompts) for prompts in members])
     for _ in range(draws):
-        drawn: list[Indices] = []
-        while sum(map(len, drawn)) < len(of):
-            drawn.append(members[int(rng.integers(len(members)))])
-        yield rng.permutation(np.concatenate(drawn))[: len(of)]
+        # As many documents as there are prompts are enough; the first that hold as many prompts as the suite are taken.
+        chosen = rng.integers(len(members), size=len(of))
+        enough = int(np.searchsorted(np.cumsum(sizes[chosen]), len(of))) + 1
+        drawn = np.concatenate([members[number] for number in chosen[:enough]])
+        yield rng.permutation(drawn)[: len(of)]

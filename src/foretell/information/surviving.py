@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from foretell import __version__
@@ -79,12 +79,14 @@ class Curve:
     Attributes:
         points: none where nothing can be said.
         reason: why, then.
+        among: when the target is alone among the members of one kind, by kind.
     """
 
     tolerance: float
     identification: Identification
     points: tuple[Point, ...]
     reason: str | None = None
+    among: Mapping[str, Identification] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
@@ -93,6 +95,7 @@ class Curve:
             "points": [point.record() for point in self.points],
             "not_determined": self.reason,
             "identification": self.identification.record(),
+            "among": {kind: one.record() for kind, one in self.among.items()},
         }
 
 
@@ -150,7 +153,7 @@ class VersionSpace:
 
     def sentences(self) -> list[str]:
         """What was found, in words."""
-        kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items()) or "no other"
+        kinds = ", ".join(f"{count} of kind '{kind}'" for kind, count in self.kinds.items()) or "no other"
         told = [
             f"A family of {self.family:,}: the target and {kinds}; {math.log2(self.family):.2f} bits if all are "
             f"equally likely. A member remains if {RULES[self.rule]}.",
@@ -158,7 +161,7 @@ class VersionSpace:
         if self.equal:
             told.append(
                 f"Equal to the target within the truth's noise ({self.noise:.2g}) on this suite, so never told from "
-                f"it: {', '.join(self.equal)}. At most {self.most_bits:.2f} bits can be had."
+                f"it, and counted with it: {', '.join(self.equal)}. At most {self.most_bits:.2f} bits can be had."
             )
         told += [self._curve(curve) for curve in self.curves]
         if self.beyond:

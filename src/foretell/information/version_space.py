@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from foretell.base.interval import Interval, Unscored
 from foretell.base.progress import Progress, quiet
-from foretell.information.identification import Identification, needed
+from foretell.information.identification import Counts, Identification, needed
 from foretell.information.prompt_draws import Indices, fresh_orders, suite_orders
 from foretell.information.surviving import Curve, Point, Spread, VersionSpace
 from foretell.scoring.confidence import fraction_bounds, mean_bounds
@@ -72,11 +72,11 @@ class _Drawn:
 
     Attributes:
         left: (draws, tolerances, kinds, counts).
-        alone: (tolerances, prompts), in how many of the draws.
+        alone: (tolerances, kinds and then all, prompts), in how many of the draws nobody of them that can be told.
     """
 
-    left: NDArray[np.int_]
-    alone: NDArray[np.int_]
+    left: Counts
+    alone: Counts
 
 
 def running(losses: Float64, weights: Float64, rule: Rule) -> Float64:
@@ -120,36 +120,23 @@ def version_space(
     (2.0, 'near')
     """
     whole = running(family.losses, family.weights, rule)[:, -1]
-    equal = whole <= noise
-    own = [limit for limit in tolerances if limit >= noise]
     within = [count for count in sorted(set(prompts)) if count <= len(family.documents)]
-    kinds = list(dict.fromkeys(family.kinds))
-    ask = _Asked(family, rule, own, within, kinds, ~equal)
-    curves: list[Curve] = []
-    if not (~equal).any():
-        reason = "no member beside the target" if not family.names else "every member is within the noise"
-        curves = [Curve(limit, Identification("not determined", reason=reason), (), reason) for limit in tolerances]
+    judged = [limit for limit in tolerances if limit >= noise]
+    ask = _Asked(family, rule, judged, within, whole, whole > noise, draws, level, probability)
+    if ask.told.any():
+        suite = _draw(ask, suite_orders(len(family.documents), draws, rng), "drawing prompts", progress)
+        fresh = _draw(ask, fresh_orders(family.documents, draws, rng), "drawing documents", progress)
+        under = f"the tolerance is under the noise of the truth, {noise:.2g}"
+        curves = [
+            _curve(ask, limit, suite, fresh) if limit in judged else _unjudged(limit, under) for limit in tolerances
+        ]
     else:
-        size, documents = len(family.documents), len(set(family.documents))
-        suite = _draw(ask, suite_orders(size, draws, rng), draws, "drawing prompts", progress)
-        fresh = _draw(ask, fresh_orders(family.documents, draws, rng), draws, "drawing documents", progress)
-        for limit in tolerances:
-            if limit < noise:
-                reason = f"the tolerance is under the noise of the truth, {noise:.2g}"
-                curves.append(Curve(limit, Identification("not determined", reason=reason), (), reason))
-                continue
-            place = own.index(limit)
-            points = tuple(
-                _point(ask, count, column, suite.left[:, place], fresh.left[:, place], suite.alone[place], level)
-                for column, count in enumerate(within)
-            )
-            counted = suite.alone[place], fresh.alone[place]
-            found = _identified(ask, whole, limit, counted, draws, probability, level, documents)
-            curves.append(Curve(limit, found, points))
+        reason = "every member is within the noise" if family.names else "no member beside the target"
+        curves = [_unjudged(limit, reason) for limit in tolerances]
     return VersionSpace(
         family=family.size,
-        kinds={kind: family.kinds.count(kind) for kind in kinds},
-        equal=tuple(name for name, same in zip(family.names, equal, strict=True) if same),
+        kinds={kind: family.kinds.count(kind) for kind in ask.kinds},
+        equal=tuple(name for name, told in zip(family.names, ask.told, strict=True) if not told),
         prompts=len(family.documents),
         documents=len(set(family.documents)),
         beyond=tuple(count for count in sorted(set(prompts)) if count not in within),
@@ -162,97 +149,124 @@ def version_space(
     )
 
 
+def _unjudged(limit: float, reason: str) -> Curve:
+    return Curve(limit, Identification("not determined", reason=reason), (), reason)
+
+
 @dataclass(frozen=True)
 class _Asked:
-    """What is asked of every draw."""
+    """What is asked of every draw.
+
+    Attributes:
+        whole: each member's loss on the whole suite, by the rule.
+        told: members that can be told from the target.
+    """
 
     family: Family
     rule: Rule
     tolerances: list[float]
     counts: list[int]
-    kinds: list[str]
-    told: NDArray[np.bool_]  # members that can be told from the target
+    whole: Float64
+    told: NDArray[np.bool_]
+    draws: int
+    level: float
+    probability: float
+
+    @property
+    def kinds(self) -> list[str]:
+        """In order of first appearance."""
+        return list(dict.fromkeys(self.family.kinds))
+
+    @property
+    def groups(self) -> list[NDArray[np.bool_]]:
+        """Members that can be told: of each kind, and then all."""
+        return [*(self.told & np.array([own == kind for own in self.family.kinds]) for kind in self.kinds), self.told]
 
 
-def _draw(ask: _Asked, orders: Iterable[Indices], draws: int, task: str, progress: Progress) -> _Drawn:
+def _draw(ask: _Asked, orders: Iterable[Indices], task: str, progress: Progress) -> _Drawn:
     family = ask.family
     is_kind = np.array([[kind == own for own in family.kinds] for kind in ask.kinds], np.int_)
     limits = np.array(ask.tolerances)
-    left = np.zeros((draws, len(limits), len(ask.kinds), len(ask.counts)), np.int_)
-    alone = np.zeros((len(limits), len(family.documents)), np.int_)
+    left = np.zeros((ask.draws, len(limits), len(ask.kinds), len(ask.counts)), np.int_)
+    alone = np.zeros((len(limits), len(ask.kinds) + 1, len(family.documents)), np.int_)
     for number, order in enumerate(orders):
         seen = running(family.losses[:, order], family.weights[order], ask.rule)
         at = seen[:, [count - 1 for count in ask.counts]]
         left[number] = is_kind @ (at <= limits[:, None, None]).astype(np.int_)
-        alone += seen[ask.told].min(axis=0) > limits[:, None]
-        progress(task, number + 1, draws)
+        nearest = np.stack([seen[chosen].min(axis=0, initial=np.inf) for chosen in ask.groups])
+        alone += nearest > limits[:, None, None]
+        progress(task, number + 1, ask.draws)
     return _Drawn(left, alone)
 
 
-def _point(
-    ask: _Asked,
-    count: int,
-    column: int,
-    suite: NDArray[np.int_],
-    fresh: NDArray[np.int_],
-    alone: NDArray[np.int_],
-    level: float,
-) -> Point:
-    """One N at one tolerance; suite and fresh are (draws, kinds, counts)."""
-    size, exact = ask.family.size, count == len(ask.family.documents)
-    mine, yours = suite[:, :, column], fresh[:, :, column]
-    remaining, others = 1 + mine.sum(axis=1), 1 + yours.sum(axis=1)
-    bits = np.log2(size) - np.log2(remaining), np.log2(size) - np.log2(others)
-    draws, times = len(remaining), int(alone[count - 1])
-    share = Interval(times / draws, times / draws) if exact else fraction_bounds(times, draws, level)
+def _curve(ask: _Asked, limit: float, suite: _Drawn, fresh: _Drawn) -> Curve:
+    place = ask.tolerances.index(limit)
+    points = tuple(
+        _point(ask, count, suite.left[:, place, :, column], fresh.left[:, place, :, column], suite.alone[place, -1])
+        for column, count in enumerate(ask.counts)
+    )
+    *by_kind, among_all = (
+        _identified(ask, limit, chosen, suite.alone[place, group], fresh.alone[place, group])
+        for group, chosen in enumerate(ask.groups)
+    )
+    return Curve(limit, among_all, points, among=dict(zip(ask.kinds, by_kind, strict=True)))
+
+
+def _point(ask: _Asked, count: int, suite: Counts, fresh: Counts, alone: Counts) -> Point:
+    """One N at one tolerance; suite and fresh are members by (draws, kinds)."""
+    size, level = ask.family.size, ask.level
+    # All prompts of the suite are one draw, whatever their order.
+    exact = count == len(ask.family.documents)
+    remaining, others = 1 + suite.sum(axis=1), 1 + fresh.sum(axis=1)
+    bits, other_bits = np.log2(size) - np.log2(remaining), np.log2(size) - np.log2(others)
+    times = int(alone[count - 1])
+    share = times / ask.draws
     return Point(
         count,
-        _spread(remaining, others, 1.0, float(size), level, exact),
-        _spread(*bits, 0.0, float(np.log2(size)), level, exact),
-        times / draws,
+        Spread(
+            float(remaining.mean()), _bounds(remaining, 1.0, size, level, exact), *_middles(remaining, others, level)
+        ),
+        Spread(float(bits.mean()), _bounds(bits, 0.0, np.log2(size), level, exact), *_middles(bits, other_bits, level)),
         share,
-        {kind: _spread(mine[:, i], yours[:, i], 0.0, None, level, exact) for i, kind in enumerate(ask.kinds)},
+        Interval(share, share) if exact else fraction_bounds(times, ask.draws, level),
+        {
+            kind: Spread(float(suite[:, i].mean()), None, *_middles(suite[:, i], fresh[:, i], level))
+            for i, kind in enumerate(ask.kinds)
+        },
     )
 
 
-def _spread(
-    suite: NDArray[Any], fresh: NDArray[Any], least: float, most: float | None, level: float, exact: bool
-) -> Spread:
-    """Mean of the draws with its bounds, and the middle of the draws."""
-    mean = float(suite.mean())
-    top = float(max(suite.max(), fresh.max(), 1)) if most is None else most
-    bounds = None if most is None else Interval(mean, mean)
-    if most is not None and not exact:
-        shifted = mean_bounds(np.asarray(suite, np.float64) - least, top - least, level)
-        bounds = Interval(shifted.lo + least, shifted.hi + least)
-    tail = (1 - level) / 2
-    ends = [
-        Interval(*(float(np.quantile(one, q, method="nearest")) for q in (tail, 1 - tail))) for one in (suite, fresh)
-    ]
-    return Spread(mean, bounds, *ends)
+def _bounds(values: NDArray[Any], least: float, most: float, level: float, exact: bool) -> Interval:
+    """Of the mean over all draws."""
+    if exact:
+        return Interval(float(values.mean()), float(values.mean()))
+    shifted = mean_bounds(np.asarray(values, np.float64) - least, most - least, level)
+    return Interval(shifted.lo + least, shifted.hi + least)
+
+
+def _middles(suite: NDArray[Any], fresh: NDArray[Any], level: float) -> tuple[Interval, Interval]:
+    """The middle of the draws of each."""
+    ends = (1 - level) / 2, (1 + level) / 2
+    mine, yours = (np.quantile(values, ends, method="nearest") for values in (suite, fresh))
+    return Interval(float(mine[0]), float(mine[1])), Interval(float(yours[0]), float(yours[1]))
 
 
 def _identified(
-    ask: _Asked,
-    whole: Float64,
-    limit: float,
-    alone: tuple[NDArray[np.int_], NDArray[np.int_]],
-    draws: int,
-    probability: float,
-    level: float,
-    documents: int,
+    ask: _Asked, limit: float, chosen: NDArray[np.bool_], suite_alone: Counts, fresh_alone: Counts
 ) -> Identification:
-    told = np.flatnonzero(ask.told)
-    last = int(told[np.argmin(whole[told])])
-    name, distance = ask.family.names[last], float(whole[last])
+    told = np.flatnonzero(chosen)
+    if not len(told):
+        return Identification("not determined", reason="every one of them is within the noise")
+    last = int(told[np.argmin(ask.whole[told])])
+    name, distance = ask.family.names[last], float(ask.whole[last])
     if distance <= limit:
         reason = f"{name} stays within it on the whole suite ({distance:.3g})"
         return Identification("never", nearest=name, distance=distance, reason=reason)
-    suite = needed(alone[0], draws, probability, level, known_end=True)
+    suite = needed(suite_alone, ask.draws, ask.probability, ask.level, known_end=True)
     assert not isinstance(suite, Unscored)  # with all prompts nobody is left
-    if documents < 2:
+    if len(set(ask.family.documents)) < 2:
         return Identification("not determined", suite, None, name, distance, "all prompts are of one document")
-    fresh = needed(alone[1], draws, probability, level, known_end=False)
+    fresh = needed(fresh_alone, ask.draws, ask.probability, ask.level, known_end=False)
     if isinstance(fresh, Unscored):
         reason = f"of fresh prompts more are needed than the suite has: {fresh.reason}; the last to go is {name}"
         return Identification("not determined", suite, None, name, distance, reason)
