@@ -42,7 +42,7 @@ def test_the_table_the_json_and_the_picture(pair_file: Path, tmp_path: Path) -> 
     text = " ".join(done.output.split())
     assert "pinned to 0.10%" in text
     assert "3 prompts: not determined: only 2 different prompts were given." in text
-    assert "No prompt can pin 19,328 directions of 1,066,112: 1,024 gains, 16,384 values, 512 keys" in text
+    assert "No prompt can pin 19,328 directions, 1.8% of them all: 1,024 gains, 16,384 values, 512 keys" in text
     assert plot.read_text(encoding="utf-8").startswith("<svg")
 
 

@@ -19,8 +19,8 @@ Float64 = NDArray[np.float64]
 Vector = NDArray[np.floating[Any]]
 #: From a vector (size,) to the matrix times it.
 Product = Callable[[Vector], Vector]
-#: A residual below this share of the matrix's size is rounding: the Krylov space is complete.
-_COMPLETE = 1e-6
+#: A residual below so many roundings of the matrix's size is nothing: the Krylov space is complete.
+_ROUNDINGS = 64.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def lanczos(product: Product, start: Vector, steps: int, *, after: Callable[[int
         beside[step] = float(np.linalg.norm(image))
         after(step + 1)
         size = np.abs(diagonal[: step + 1]).max() + beside[: step + 1].max()
-        if beside[step] <= _COMPLETE * size:
+        if beside[step] <= _ROUNDINGS * np.finfo(basis.dtype).eps * size:
             return Krylov(diagonal[: step + 1], beside[:step], 0.0, basis[: step + 1])
         if step + 1 < steps:
             basis[step + 1] = image / beside[step]

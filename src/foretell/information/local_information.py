@@ -21,6 +21,7 @@ import numpy as np
 from foretell.base.interval import Interval, Unscored
 from foretell.base.progress import Progress, quiet
 from foretell.distributions import TokenizedPrompt
+from foretell.information.curvature import Exact, Function, Spectrum, pinned_share
 from foretell.information.direction_settings import DirectionSettings
 from foretell.information.lanczos import Krylov
 from foretell.information.local_measuring import (
@@ -34,7 +35,6 @@ from foretell.information.local_measuring import (
     take_spectrum,
 )
 from foretell.information.local_results import LocalInformation, Measured, Pinned, Row, Volume
-from foretell.information.spectrum import Exact, Function, Spectrum, pinned_share
 from foretell.information.version_volume import best_tilt, volume_bits
 
 #: Bounds further apart than this factor do not tell how many.

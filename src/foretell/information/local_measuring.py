@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from foretell.base.errors import InputError
 from foretell.distributions import TokenizedPrompt
+from foretell.information.curvature import Exact, Probe, Sketch, Spectrum
 from foretell.information.direction_settings import Effort
 from foretell.information.lanczos import Krylov, lanczos
-from foretell.information.spectrum import Exact, Probe, Sketch, Spectrum
 
 Vector = NDArray[np.floating[Any]]
 #: Up to so many weights the matrix is formed and all its eigenvalues are taken.

@@ -164,7 +164,8 @@ class LocalInformation:
         else:
             total = sum(self.symmetries.values())
             parts = ", ".join(f"{count:,} {name}" for name, count in self.symmetries.items())
-            told.append(f"No prompt can pin {total:,} directions of {self.weights:,}: {parts}.")
+            share = f", {total / self.weights:.1%} of them all" if self.weights else ""
+            told.append(f"No prompt can pin {total:,} directions{share}: {parts}.")
         return [*told, *(self._curvature(one) for one in self.measured), *self._at_most()]
 
     def _curvature(self, one: Measured) -> str:

@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from foretell.base.interval import Interval
-from foretell.information.spectrum import Spectrum, log_volume, pinned_share
+from foretell.information.curvature import Spectrum, log_volume, pinned_share
 
 #: Tilts t in multiples of 1/τ: half the number of pinned directions is best, so from one half to half a million.
 _TILTS = 2.0 ** np.arange(-1, 19.5, 0.5)
@@ -37,7 +37,7 @@ def volume_bits(spectrum: Spectrum, tolerance: float, prior: float, level: float
         prior: ρ, the share of its tensor's root mean square that each weight may be off.
         level: confidence of both bounds together.
 
-    >>> from foretell.information.spectrum import Exact
+    >>> from foretell.information.curvature import Exact
     >>> found = volume_bits(Exact(np.array([[0.0, 2.0]]), 0.0), tolerance=0.01, prior=1.0, level=0.95)
     >>> exact = -math.log2(math.erf(math.sqrt(0.01 / 2)))  # P(u² ≤ 0.01)
     >>> found.lo < exact < found.hi, round(exact, 2)
@@ -68,7 +68,7 @@ def _at_most(spectrum: Spectrum, volume: Interval, tilt: float, tolerance: float
 def best_tilt(spectrum: Spectrum, tolerance: float, prior: float) -> float:
     """The t at which the tilted mean of Q is about the tolerance: what the models within it are like; 0 where all are.
 
-    >>> from foretell.information.spectrum import Exact
+    >>> from foretell.information.curvature import Exact
     >>> round(best_tilt(Exact(np.full((1, 100), 1e6), 0.0), tolerance=0.1, prior=1.0))
     640
     """

@@ -4,7 +4,7 @@ The sketch starts Lanczos from Gaussian vectors z. Two errors are bounded, neith
 
 - *Of the quadrature.* For f whose even derivatives are negative and odd ones positive, such as log(1 + tλ) and
   tλ/(1 + tλ), the Gauss rule is an upper bound of zᵀ f(A) z and the Gauss–Radau rule with a node at 0 a lower one
-  (Golub & Meurant 2010, theorems 6.3 and 6.4). The share of z above a cut lies between two sums of the rule's weights
+  (Golub & Meurant 2010, chapter 6). The share of z above a cut lies between two sums of the rule's weights
   (the Chebyshev–Markov–Stieltjes inequalities; Szegő 1939, theorem 3.41.1).
 - *Of the probes.* For 0 ≤ f ≤ b, the sum of zᵀ f(A) z over n probes is a weighted sum of χ² variables with mean
   n tr f(A), whose tails Laurent & Massart (2000, lemma 1) bound: with K = n tr f(A) / b and probability 1 − 2 e^−x,
@@ -157,7 +157,7 @@ class Probe:
 
 
 def _radau(matrix: Float64, residual: float, end: float) -> tuple[Float64, Float64]:
-    """Nodes and weights of the rule with one more node, placed at `end` (Golub & Meurant 2010, section 6.2.2)."""
+    """Nodes and weights of the rule with one more node, placed at `end` (Golub & Meurant 2010, chapter 6)."""
     steps = len(matrix)
     # A node of the Gauss rule at the very end would make this singular; rounding puts it there, not mathematics.
     end -= np.finfo(np.float64).eps * float(np.abs(matrix).max())

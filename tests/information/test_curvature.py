@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretell.base.interval import Interval
+from foretell.information.curvature import Exact, Probe, Sketch, log_volume, pinned_share, trace_bounds
 from foretell.information.lanczos import lanczos
-from foretell.information.spectrum import Exact, Probe, Sketch, log_volume, pinned_share, trace_bounds
 from foretell.information.version_volume import volume_bits
 
 SIZE = 400
