@@ -7,7 +7,7 @@ own weights the target could be moved unnoticed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,13 +17,13 @@ from foretell.distributions import Distributions
 from foretell.forecasters.specs import TINY
 from foretell.information.direction_files import direction_files
 from foretell.information.direction_settings import DirectionSettings
-from foretell.information.family_members import DIRECTIONS, Member, relatives
+from foretell.information.family_members import CHECKPOINT, DIRECTIONS, Member, relatives
 from foretell.information.local_curves import last_only, local_curves
 from foretell.information.local_results import LocalInformation, Row, whole
 from foretell.information.member_losses import MemberLosses, member_losses, reference_loss
 from foretell.information.surviving import Curve, Point, VersionSpace
 from foretell.information.tolerance_ladder import tolerance_ladder
-from foretell.information.version_space import PROBABILITY, PROMPTS, Rule, version_space
+from foretell.information.version_space import PROBABILITY, PROMPTS, Family, Rule, version_space
 from foretell.reports.figures import figure, plain
 from foretell.studies.drawing import HALF, Axis, Chart, beside, curves
 from foretell.studies.drawing import Point as Mark
@@ -43,6 +43,9 @@ _SIZE, _TOLERANCES, _COUNTS = 0.01, (0.001, 0.01, 0.1, 0.5), (1, 5, 20, 50, ASKE
 _QUICK_PROMPTS, _QUICK_MEMBERS, _SEED = 24, 12, 0
 #: From this share of all directions on, it could be said that they pin the weights.
 _NEARLY_ALL = 0.95
+_OTHER = "other model"
+#: Kinds of members that are models of their own, no altered copies of the target.
+_APART = (CHECKPOINT, _OTHER)
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,14 @@ class Found:
 
     Attributes:
         on_average, everywhere: by each rule; the first is what a verdict asks.
+        apart: on average, of the models alone that were trained apart: other steps, another seed, another size.
         reference_nats: what a forecast that knows text only loses.
         local: of the target itself.
     """
 
     on_average: VersionSpace
     everywhere: VersionSpace
+    apart: VersionSpace
     reference_nats: float
     local: LocalInformation
     nearest: dict[str, float]
@@ -71,8 +76,11 @@ def run(workshop: Workshop) -> Findings:
     losses = _losses(workshop, truth)
     with workshop.timed(f"what {_REFERENCE} loses"):
         reference = reference_loss(truth, losses, workshop.opened(_REFERENCE, truth))
-    found = {rule: _space(workshop, losses, reference, rule) for rule in ("mean", "every")}
-    return findings(Found(found["mean"], found["every"], reference, _local(workshop, truth), _nearest(losses)))
+    family = losses.family()
+    on_average = _space(workshop, family, losses.noise["mean"], reference, "mean")
+    everywhere = _space(workshop, family, losses.noise["every"], reference, "every")
+    apart = _space(workshop, _only(family, _APART), losses.noise["mean"], reference, "mean")
+    return findings(Found(on_average, everywhere, apart, reference, _local(workshop, truth), _nearest(losses)))
 
 
 def _losses(workshop: Workshop, truth: Distributions) -> MemberLosses:
@@ -83,17 +91,28 @@ def _losses(workshop: Workshop, truth: Distributions) -> MemberLosses:
     if workshop.quick:
         members = members[:: len(members) // _QUICK_MEMBERS]
     else:
-        members += [Member(kind, "other model", f"hf:{workshop.organism(kind)}") for kind in _ORGANISMS]
+        members += [Member(kind, _OTHER, f"hf:{workshop.organism(kind)}") for kind in _ORGANISMS]
     opener = partial(open_target, options=OpenOptions(spare_tokenizer=truth.folder, say=workshop.say))
     with workshop.timed("asking the family"):
         return member_losses(truth, members, workshop.folder, opener, progress=workshop.progress)
 
 
-def _space(workshop: Workshop, losses: MemberLosses, reference: float, rule: Rule) -> VersionSpace:
-    noise, count = losses.noise[rule], len(losses.prompts)
-    with workshop.timed(f"drawing prompts, {rule}"):
+def _only(family: Family, kinds: Sequence[str]) -> Family:
+    """The members of some kinds."""
+    chosen = [place for place, kind in enumerate(family.kinds) if kind in kinds]
+    return replace(
+        family,
+        names=tuple(family.names[place] for place in chosen),
+        kinds=tuple(family.kinds[place] for place in chosen),
+        losses=family.losses[chosen],
+    )
+
+
+def _space(workshop: Workshop, family: Family, noise: float, reference: float, rule: Rule) -> VersionSpace:
+    count = len(family.documents)
+    with workshop.timed(f"drawing prompts, {rule}, {family.size} models"):
         return version_space(
-            losses.family(),
+            family,
             tolerance_ladder(noise, reference),
             noise=noise,
             rng=np.random.default_rng(_SEED),
@@ -129,7 +148,7 @@ def findings(found: Found) -> Findings:
     space, local = found.on_average, found.local
     return Findings(
         answer(found),
-        (_survivors(space), _identifying(found), _directions(local)),
+        (_survivors(space), _by_kind(space), _identifying(found), _directions(local)),
         _figure(space, local),
         "Left: models of the family that remain within each tolerance of the target after so many prompts; points are "
         "means over random draws of prompts, bars hold 95% of them. Right: directions of the target's own weights that "
@@ -139,6 +158,7 @@ def findings(found: Found) -> Findings:
         {
             "on_average": space.record(),
             "everywhere": found.everywhere.record(),
+            "trained_apart": found.apart.record(),
             "reference_nats": found.reference_nats,
             "nearest_of_each_kind": found.nearest,
             "local": local.record(),
@@ -166,6 +186,7 @@ def answer(found: Found) -> tuple[str, ...]:
     return (
         _first(space, pinned, judged),
         *(_one_tolerance(space, curve) for curve in judged),
+        _trained_apart(found.apart),
         _every_prompt(found.everywhere),
         *_locally(found.local),
         "So whoever asks for a tolerance asks for membership in a set of models, never for one: what the set holds is "
@@ -202,6 +223,19 @@ def _one_tolerance(space: VersionSpace, curve: Curve) -> str:
         f"At {figure(curve.tolerance)} nats, after {point.prompts:,} prompts {left.mean:.1f} of {space.family:,} "
         f"models remain ({left.suite.lo:g} to {left.suite.hi:g}), which is {point.bits.mean:.2f} of "
         f"{space.most_bits:.2f} bits; {curve.identification.sentence(space.probability)}."
+    )
+
+
+def _trained_apart(space: VersionSpace) -> str:
+    told = [
+        f"at {figure(curve.tolerance)} nats from {curve.identification.suite.words()} on"
+        if curve.identification.suite is not None
+        else f"at {figure(curve.tolerance)} nats {curve.identification.status}"
+        for curve in space.curves
+    ]
+    return (
+        f"Of models trained apart ({space.family - 1}: other steps of the run, another seed, half the size) the target "
+        f"is told with {space.probability:.0%} probability: {'; '.join(told)}."
     )
 
 
@@ -254,6 +288,21 @@ def _survivors(space: VersionSpace) -> Table:
         columns,
         rows,
         "Mean over draws of prompts (95% of the draws); bits won in square brackets.",
+    )
+
+
+def _by_kind(space: VersionSpace) -> Table:
+    drawn = [curve for curve in space.curves if curve.points]
+    points = [_at(curve, ASKED) for curve in drawn]
+    rows = tuple(
+        (f"{kind} ({count})", *(f"{point.by_kind[kind].mean:.1f}" for point in points))
+        for kind, count in space.kinds.items()
+    )
+    return Table(
+        f"Members that remain after {points[0].prompts if points else ASKED} prompts, by kind",
+        ("kind (how many)", *(f"within {figure(curve.tolerance)} nats" for curve in drawn)),
+        rows,
+        "Mean over draws of prompts.",
     )
 
 
