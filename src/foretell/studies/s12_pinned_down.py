@@ -16,7 +16,7 @@ from foretell.base.interval import Interval
 from foretell.distributions import Distributions
 from foretell.forecasters.specs import TINY
 from foretell.information.direction_files import direction_files
-from foretell.information.direction_settings import DirectionSettings
+from foretell.information.direction_settings import DirectionSettings, Effort
 from foretell.information.family_members import CHECKPOINT, DIRECTIONS, Member, relatives
 from foretell.information.local_curves import last_only, local_curves
 from foretell.information.local_results import LocalInformation, Row, whole
@@ -123,8 +123,8 @@ def _space(workshop: Workshop, family: Family, noise: float, reference: float, r
 
 
 def _local(workshop: Workshop, truth: Distributions) -> LocalInformation:
-    counts = workshop.pick(_COUNTS, _COUNTS[:2])
-    settings = DirectionSettings(prompts=counts, tolerances=_TOLERANCES, sizes=(_SIZE,))
+    full = DirectionSettings(prompts=_COUNTS, tolerances=_TOLERANCES, sizes=(_SIZE,))
+    settings = workshop.pick(full, replace(full, prompts=_COUNTS[:2], draws=1, effort=Effort(steps=6)))
     with workshop.timed("Fisher information"):
         return local_curves(
             workshop.target(TINY),
