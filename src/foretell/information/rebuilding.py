@@ -105,12 +105,15 @@ class _State:
     interface: Interface
     settings: RebuildSettings
     reference: int
+    control: int
     known: dict[int, float]
+    size: int
     queries: int = 0
     bias: float = 0.0
     log_d: float = 0.0
     spread: float = 0.0
     seen: list[float] = field(default_factory=list)
+    tried: set[float] = field(default_factory=set)
 
     def ask(self, biases: Sequence[Bias]) -> list[Row]:
         """Ask, and keep count."""
@@ -120,10 +123,8 @@ class _State:
         return rows
 
     def lifting(self, tokens: Iterable[int], bias: float) -> dict[int, float]:
-        """The bias that lifts some tokens, and the reference with them."""
+        """The bias that lifts some tokens, below the leader where there is one; the reference needs none."""
         made = dict.fromkeys(tokens, bias)
-        if self.settings.method == "reference":
-            made[self.reference] = bias
         if self.interface.leader is not None:
             made[self.interface.leader[0]] = bias + self.interface.leader[1]
         return made
@@ -149,22 +150,21 @@ def rebuild(interface: Interface, vocabulary: int, settings: RebuildSettings | N
     ...     return {int(token): float(q[token]) for token in np.argsort(-q)[:5]}
     >>> found = rebuild(Interface("here", lambda: top({}), lambda biases: [top(b) for b in biases], 5), 50)
     >>> bool(np.abs(found.logprobs - p).max() < 1e-12), found.queries
-    (True, 16)
+    (True, 17)
     """
     settings = settings or RebuildSettings()
     _check(interface, settings)
     state = _begin(interface, settings)
     rest = [token for token in range(vocabulary) if token not in state.known]
-    size = max(1, interface.top - 1 if settings.method == "reference" else interface.top)
-    first, others = rest[:size], rest[size:]
+    first, others = rest[: state.size], rest[state.size :]
     gap = max(state.known.values()) - min(state.known.values())
     start = min(settings.max_bias, gap + (_LIFT if settings.method == "reference" else _FIRST_SUM))
     state.bias = start
-    _lift(state, first, size)
+    _lift(state, first)
     _repeat(state, first)
     if settings.method == "sum":
         state.bias = start  # each group is to have the least bias that lists it
-    _lift(state, others, size)
+    _lift(state, others)
     return _normalised(state, vocabulary)
 
 
@@ -184,22 +184,23 @@ def _begin(interface: Interface, settings: RebuildSettings) -> _State:
     """Ask without a bias, choose the reference, and try a bias out."""
     plain = interface.plain()
     first, second = sorted(plain, key=lambda token: (-plain[token], token))[:2]
-    state = _State(interface, settings, first, dict(plain), 1, seen=list(plain.values()))
+    size = interface.top - (settings.method == "reference")
+    state = _State(interface, settings, first, second, dict(plain), size, 1, seen=list(plain.values()))
     leader = {} if interface.leader is None else {interface.leader[0]: interface.leader[1]}
     if interface.leader is not None:
         (led,) = state.ask([leader])
         token = state.reference = interface.leader[0]
-        _require(state, led, (first, second, token))
-        state.known[token] = plain[first] + (led[token] - leader[token]) - led[first]
+        anchor = state.control = second if token == first else first
+        _require(state, led, (anchor, token))
+        state.known[token] = plain[anchor] + (led[token] - leader[token]) - led[anchor]
     else:
         led = plain
-    tried_on = second if second != state.reference else first
-    (tried,) = state.ask([leader | {tried_on: _TRIAL + leader.get(tried_on, 0.0)}])
-    _require(state, tried, (first, second))
-    other = first if tried_on == second else second
-    shift = (tried[tried_on] - tried[other]) - (led[tried_on] - led[other])
+    other = state.control
+    (tried,) = state.ask([leader | {other: _TRIAL}])
+    _require(state, tried, (state.reference, other))
+    shift = (tried[other] - tried[state.reference]) - (led[other] - led[state.reference])
     if abs(shift - _TRIAL) > _TRIAL_OFF:
-        raise _not_that_bias(interface, shift)
+        raise _not_that_bias(interface, shift, _TRIAL)
     return state
 
 
@@ -210,15 +211,29 @@ def _require(state: _State, row: Row, tokens: Iterable[int]) -> None:
         raise _refused(state.interface, what, f"no token {missing[0]}", "the likeliest tokens in every answer", fix)
 
 
-def _lift(state: _State, tokens: Sequence[int], size: int) -> None:
+def _lift(state: _State, tokens: Sequence[int]) -> None:
     """Ask for tokens in groups until each is known; raise the bias, then make groups smaller, for those missing."""
     while tokens:
-        groups = [tokens[start : start + size] for start in range(0, len(tokens), size)]
+        if state.settings.method == "reference" and state.bias not in state.tried:
+            _try(state, tokens)
+        groups = [tokens[start : start + state.size] for start in range(0, len(tokens), state.size)]
         rows = state.ask([state.lifting(group, state.bias) for group in groups])
         missing = [token for group, row in zip(groups, rows, strict=True) for token in _read(state, group, row)]
         if missing:
-            size = _harder(state, size, missing)
+            _harder(state, missing)
         tokens = missing
+
+
+def _try(state: _State, tokens: Sequence[int]) -> None:
+    """Lift a token that is known too: a server that quietly takes less of this bias is told by it."""
+    state.tried.add(state.bias)
+    (row,) = state.ask([state.lifting([state.control, *tokens[: state.size - 1]], state.bias)])
+    if state.control in row and state.reference in row:
+        known = state.known[state.control]
+        _read(state, [state.control], row)
+        off, state.known[state.control] = state.known[state.control] - known, known
+        if abs(off) > _TRIAL_OFF:
+            raise _not_that_bias(state.interface, state.bias + off, state.bias)
 
 
 def _read(state: _State, group: Sequence[int], row: Row) -> list[int]:
@@ -232,21 +247,22 @@ def _read(state: _State, group: Sequence[int], row: Row) -> list[int]:
     else:
         if state.reference not in row:
             return list(group)
-        lifted = state.lifting((), state.bias)[state.reference]
+        lifted = state.lifting((), state.bias).get(state.reference, 0.0)
         reported = [row[token] for token in listed]
         logs = by_reference(reported, state.bias, row[state.reference], lifted, state.known[state.reference])
     state.known.update(zip(listed, (float(log) for log in logs), strict=True))
     return [token for token in group if token not in row]
 
 
-def _harder(state: _State, size: int, missing: Sequence[int]) -> int:
+def _harder(state: _State, missing: Sequence[int]) -> None:
     """More bias, or smaller groups once there is no more."""
     limit = state.settings.max_bias
     if state.bias < limit:
         state.bias = min(limit, _RAISE[state.settings.method](state.bias))
-        return size
-    if size > 1:
-        return size // 2
+        return
+    if state.size > 1:
+        state.size //= 2
+        return
     got = f"{len(missing)} tokens (first: {missing[0]}) missing with a bias of {state.bias:g}, alone in a request"
     fix = "Raise --max-bias if the server takes more; else it bars these tokens, and nobody is told their probability."
     expected = "every token listed when its bias is large enough"
@@ -255,14 +271,13 @@ def _harder(state: _State, size: int, missing: Sequence[int]) -> int:
 
 def _repeat(state: _State, group: Sequence[int]) -> None:
     """Ask the first answers again: what differs is noise."""
-    known, bias, reference = dict(state.known), state.bias, state.reference
+    known = dict(state.known)
     for _ in range(state.settings.repeats):
         plain = state.interface.plain()
         state.queries += 1
-        both = [token for token in plain if token in known]
-        offsets = [abs(plain[token] - known[token]) for token in both if token not in group]
-        _read(state, group, state.ask([state.lifting(group, bias)])[0])
-        offsets += [abs(state.known[token] - known[token]) for token in (*group, reference)]
+        _read(state, group, state.ask([state.lifting(group, state.bias)])[0])
+        offsets = [abs(state.known[token] - known[token]) for token in group]
+        offsets += [abs(plain[token] - known[token]) for token in plain if token in known]
         state.spread = max(state.spread, *offsets)
         state.known = dict(known)
 
@@ -271,8 +286,8 @@ def _normalised(state: _State, vocabulary: int) -> Rebuilt:
     logs = np.array([state.known[token] for token in range(vocabulary)])
     off, error = float(np.logaddexp.reduce(logs)), _error_nats(state)
     if error > _WORTHLESS_NATS:
-        what, got = "nothing is left of the precision", f"an error of up to {error:.1g} nats, by factor D of the sums"
-        fix = "Leave --method out: a reference token in every answer keeps the precision."
+        what, got = "nothing is left of the precision", f"an error of up to {error:.1g} nats"
+        fix = "Leave --method out, which keeps it, or use a server that gives the same answer to the same question."
         raise _refused(state.interface, what, got, f"at most {_WORTHLESS_NATS:g} nat", fix)
     # All answers hang on the one without a bias, whose normaliser a server sums in float32: it is common to all tokens.
     summing = vocabulary * FLOAT32_ROUNDOFF
@@ -291,7 +306,7 @@ def _error_nats(state: _State) -> float:
     return float(_READINGS * own * math.exp(state.log_d))
 
 
-def _not_that_bias(interface: Interface, shift: float) -> EndpointError:
+def _not_that_bias(interface: Interface, shift: float, bias: float) -> EndpointError:
     if abs(shift) <= _TRIAL_OFF:
         what = "the server reports log-probabilities from before the bias"
         fix = (
@@ -300,8 +315,8 @@ def _not_that_bias(interface: Interface, shift: float) -> EndpointError:
         fix += "--logprobs-mode processed_logprobs."
     else:
         what = "another bias than was asked for"
-        fix = "A temperature or penalty may be in force: set it to do nothing, or use another interface."
-    return _refused(interface, what, f"a change by {shift:.2f} nats", f"by {_TRIAL:g}, as the bias says", fix)
+        fix = "A limit may be in force (--max-bias), a temperature or a penalty: set these to do nothing."
+    return _refused(interface, what, f"a change by {shift:.2f} nats", f"by {bias:g}, as the bias says", fix)
 
 
 def _refused(interface: Interface, what: str, got: str, expected: str, fix: str) -> EndpointError:
