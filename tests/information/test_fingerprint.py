@@ -156,7 +156,8 @@ def test_a_flat_distribution_and_no_distribution_tell_nothing(heads: dict[str, H
 
 
 def test_a_model_without_a_layer_stays_open(sources: list[Source], heads: dict[str, Head]) -> None:
-    row, known = sources[-1].rows[0], {"tiny@96": heads["tiny@96"], "served": "it gives no output layer"}
+    row = sources[-1].rows[0]
+    known: dict[str, Head | str] = {"tiny@96": heads["tiny@96"], "served": "it gives no output layer"}
     found = fingerprint([row], known, Precision(23))
     assert (found.status, found.candidates) == ("not determined", ("served",))
     with_own = fingerprint([row], heads | {"served": "it gives no output layer"}, Precision(23))
