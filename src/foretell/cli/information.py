@@ -6,14 +6,21 @@ from types import ModuleType
 
 import typer
 
-from foretell.cli import information_directions, information_survivors
+from foretell.cli import (
+    information_directions,
+    information_fingerprint,
+    information_rebuild,
+    information_survivors,
+)
 
 app = typer.Typer(
     help="What exact next-token distributions give away: hidden width, output layer, which model, and how many bits.",
     no_args_is_help=True,
 )
-#: One file a verb, from the least that is given away to the most.
+#: One file a verb: the layer, the model behind it, all of it, and how to publish less.
 VERBS: dict[str, ModuleType] = {
+    "fingerprint": information_fingerprint,
+    "rebuild": information_rebuild,
     "survivors": information_survivors,
     "directions": information_directions,
 }
