@@ -7,7 +7,7 @@ truth that lists its likeliest tokens only gives intervals; their ends stand for
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -130,6 +130,36 @@ def smallest_judgeable(errors: Sequence[ScoreError], noise_floor: float, share: 
     """
     asked = [one.error / share for one in errors if one.error > share * one.exact]
     return max([noise_floor, *asked])
+
+
+def raised_noise(
+    noise_floor: Mapping[str, Any], mean: float, largest: float, errors: Sequence[ScoreError]
+) -> dict[str, Any]:
+    """The noise floor of a truth that was released by a rule which alters every distribution.
+
+    Roots of small divergences add at most, as distances do, so the release adds (√noise + √distortion)². And no
+    tolerance may be judged that a score within it can miss by its own size.
+
+    Args:
+        noise_floor: of the exact truth.
+        mean, largest: KL divergence from the exact distributions to the released ones, in nats: mean over prompts,
+            and of a position.
+        errors: of the panel.
+
+    >>> raised_noise({"kl_nats": 1e-6, "max_kl_nats": 4e-6, "method": "asked again"}, 1e-6, 4e-6, [])["kl_nats"]
+    4e-06
+    """
+    added = _added(float(noise_floor["kl_nats"]), mean)
+    return {
+        "kl_nats": smallest_judgeable(errors, added, share=1.0),
+        "max_kl_nats": _added(float(noise_floor["max_kl_nats"]), largest),
+        "method": f"{noise_floor['method']}; raised by what the release rule distorts, and to where no forecast of "
+        f"{len(errors)} within a tolerance is off by more than that tolerance",
+    }
+
+
+def _added(noise: float, distortion: float) -> float:
+    return (math.sqrt(max(noise, 0.0)) + math.sqrt(max(distortion, 0.0))) ** 2
 
 
 @dataclass(frozen=True)

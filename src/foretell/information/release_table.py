@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from foretell import __version__
 from foretell.base.interval import Interval, Unscored
 from foretell.information.channel import Bits
-from foretell.information.release_error import SHARE, Changes, ScoreError
+from foretell.information.release_error import SHARE, Changes, ScoreError, raised_noise
 from foretell.scoring.confidence import mean_bounds
 
 SCHEMA = "foretell.release/1"
@@ -77,7 +77,8 @@ class Release:
     Attributes:
         rule: its spec; meaning: in words.
         normalised: whether what it releases is a distribution as it stands.
-        distortion: mean KL divergence from the exact distributions to the released ones as they are read, in nats.
+        distortion: KL divergence from the exact distributions to the released ones as they are read, in nats: mean
+            over prompts, and of the position that is farthest off.
         errors: of each forecast of the panel, the target itself among them.
         changes: of verdicts and orders.
         judgeable: the tolerance from which on every tolerance can be judged, in nats.
@@ -85,12 +86,13 @@ class Release:
         layer_bits: about the output layer from the sampled positions, at most.
         size_bits: of what is released of one position.
         told: which of the known models it is.
+        most_nats: the largest loss that counts, log(vocabulary): no tolerance lies above.
     """
 
     rule: str
     meaning: str
     normalised: bool
-    distortion: float | Unscored
+    distortion: tuple[float, float] | Unscored
     errors: tuple[ScoreError, ...]
     changes: Changes
     judgeable: float
@@ -98,6 +100,7 @@ class Release:
     layer_bits: Bits
     size_bits: float
     told: Told | Unscored
+    most_nats: float
 
     @property
     def worst(self) -> ScoreError:
@@ -110,17 +113,29 @@ class Release:
             "rule": self.rule,
             "meaning": self.meaning,
             "normalised": self.normalised,
-            "distortion_kl_nats": _known(self.distortion),
+            "distortion_kl_nats": {"unscored": self.distortion.reason}
+            if isinstance(self.distortion, Unscored)
+            else {"mean": self.distortion[0], "largest": self.distortion[1]},
             "error_nats": self.worst.error,
             "worst_forecast": self.worst.forecast,
             "judgeable_from_nats": self.judgeable,
             "state_bits": self.state_bits.record(),
             "layer_bits": self.layer_bits.record(),
             "size_bits": self.size_bits,
-            "told": _known(self.told) if isinstance(self.told, Unscored) else self.told.record(),
+            "told": {"unscored": self.told.reason} if isinstance(self.told, Unscored) else self.told.record(),
             "changes": self.changes.record(),
             "forecasts": [one.record() for one in self.errors],
         }
+
+    def noise_floor(self, exact: Mapping[str, Any]) -> dict[str, Any]:
+        """The noise floor of a truth released so; a list's stays what it is, since its intervals hold the exact score.
+
+        Args:
+            exact: noise floor of the exact truth.
+        """
+        return (
+            dict(exact) if isinstance(self.distortion, Unscored) else raised_noise(exact, *self.distortion, self.errors)
+        )
 
     def sentence(self) -> str:
         """What is known of it, in words."""
@@ -135,8 +150,8 @@ class Release:
         return (
             f"{self.rule}: {_bits(self.state_bits)} a position; {moved}; "
             f"{changes.changed / changes.verdicts:.1%} of verdicts change, "
-            f"{changes.reversed / changes.verdicts:.1%} from pass to fail or back{swapped}{unknown}; tolerances from "
-            f"{self.judgeable:.2g} nats on can be judged."
+            f"{changes.reversed / changes.verdicts:.1%} from pass to fail or back{swapped}{unknown}; "
+            f"{_judged(self.judgeable, self.most_nats)}."
         )
 
 
@@ -190,12 +205,16 @@ def meaning(sampled: int) -> Sequence[str]:
     )
 
 
+def _judged(least: float, most: float) -> str:
+    if least == 0:
+        return "every tolerance can be judged"
+    if least > most:
+        return f"no tolerance can be judged ({least:.2g} nats would be needed, and {most:.2g} is the most one can lose)"
+    return f"tolerances from {least:.2g} nats on can be judged"
+
+
 def _bits(value: Bits) -> str:
     if isinstance(value.bits, Unscored):
         return f"bits not determined ({value.bits.reason})"
     bounds = "" if isinstance(value.bounds, Unscored) else f" ({value.bounds.lo:,.0f} to {value.bounds.hi:,.0f})"
     return f"at most {value.bits:,.0f} bits{bounds}"
-
-
-def _known(value: float | Unscored) -> float | dict[str, str]:
-    return {"unscored": value.reason} if isinstance(value, Unscored) else value

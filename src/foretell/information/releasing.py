@@ -46,6 +46,7 @@ class _Taken:
     lo: list[Float64] = field(default_factory=list)
     hi: list[Float64] = field(default_factory=list)
     distortion: list[float] = field(default_factory=list)
+    largest: float = 0.0
 
     @classmethod
     def of(cls, rule: ReleaseRule) -> _Taken:
@@ -144,7 +145,9 @@ def _read_prompt(
             else:
                 read = full_logprobs(out, "exact")
                 low = high = _full_sums(read, log_q)
-                distortion[place] += divergences.kl_nats(logs, read).sum()
+                apart = divergences.kl_nats(logs, read)
+                distortion[place] += apart.sum()
+                one.largest = max(one.largest, float(apart.max()))
             lo[place] += low
             hi[place] += high
     for place, one in enumerate(taken):
@@ -200,6 +203,11 @@ class _Measured:
         """The truth's own noise floor, in nats."""
         return float(self.truth.manifest["noise_floor"]["kl_nats"])
 
+    @property
+    def _most(self) -> float:
+        """The cap of a loss, as in a verdict by default."""
+        return float(np.log(self.truth.vocabulary.size))
+
     def release(self, one: _Taken) -> Release:
         """Everything about one rule."""
         lo, hi = np.array(one.lo), np.array(one.hi)
@@ -215,7 +223,7 @@ class _Measured:
             one.rule.normalised,
             Unscored("a list says nothing of most tokens")
             if isinstance(one.rule, TopK)
-            else weighted_mean(np.array(one.distortion), weights),
+            else (weighted_mean(np.array(one.distortion), weights), one.largest),
             errors,
             changes(before, after, self.noise),
             smallest_judgeable(errors, self.noise),
@@ -223,6 +231,7 @@ class _Measured:
             self._layer_bits(one.rule),
             self.sample.size_bits(one.rule),
             told(hi[:, 0], lo[:, models].T, self.noise, LEVEL),
+            self._most,
         )
 
     def _layer_bits(self, rule: ReleaseRule) -> Bits:
@@ -233,4 +242,4 @@ class _Measured:
 
     def _losses(self, lo: Float64, hi: Float64) -> Losses:
         keys = [(prompt.id, prompt.slice, prompt.document, prompt.weight) for prompt in self.prompts]
-        return Losses.of(keys, lo, hi, float(np.log(self.truth.vocabulary.size)))
+        return Losses.of(keys, lo, hi, self._most)
