@@ -1,7 +1,7 @@
 """What exact log-probabilities give away: traces of a model that nobody declared."""
 
 from foretell.information.inspection import Known, inspect
-from foretell.information.traced_width import TracedWidth, traced_width
+from foretell.information.layer_trace import TracedWidth, traced_width
 from foretell.information.tracking import Tracking, cross_moments, tracking
 from foretell.information.undeclared import Inspection, Suspicion
 

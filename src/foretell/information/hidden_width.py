@@ -125,7 +125,7 @@ class HiddenWidth:
         ]
 
 
-def hidden_width(spectrum: Spectrum) -> HiddenWidth:
+def width_of(spectrum: Spectrum) -> HiddenWidth:
     """Find the rank in a Spectrum, and whether a part is the same at every position.
 
     Directions below the rounding noise, and directions that no given position reaches, are not seen: the width can
@@ -134,7 +134,7 @@ def hidden_width(spectrum: Spectrum) -> HiddenWidth:
     >>> from foretell.information.spectrum import spectrum_of
     >>> rng = np.random.default_rng(0)
     >>> logits = (rng.normal(size=(300, 20)) @ rng.normal(size=(20, 500))).astype(np.float32)
-    >>> found = hidden_width(spectrum_of(lambda: iter([logits]), 500, 300))
+    >>> found = width_of(spectrum_of(lambda: iter([logits]), 500, 300))
     >>> found.found.rank, found.offset, [one.width for one in found.readings]
     (20, False, [20, 21])
     """

@@ -15,7 +15,7 @@ from foretell.distributions import Block, Distributions, TokenizedPrompt, rows
 from foretell.distributions.pairing import check_same_questions
 from foretell.forecasters.dense import dense_logprobs
 from foretell.forecasters.forecaster import Forecaster
-from foretell.information.traced_width import TracedWidth, traced_width
+from foretell.information.layer_trace import TracedWidth, traced_width
 from foretell.information.tracking import cross_moments, tracking
 from foretell.information.undeclared import LEVEL, Inspection, Suspicion, suspicion
 from foretell.verdicts.named_models import named_models

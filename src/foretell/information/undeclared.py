@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from foretell import __version__
 from foretell.base.interval import Unscored
-from foretell.information.traced_width import TracedWidth
+from foretell.information.layer_trace import TracedWidth
 from foretell.information.tracking import Tracking
 from foretell.scoring.confidence import fraction_bounds
 
