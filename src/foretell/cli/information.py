@@ -6,11 +6,15 @@ from types import ModuleType
 
 import typer
 
+from foretell.cli import information_fingerprint
+
 app = typer.Typer(
     help="What exact next-token distributions give away: hidden width, output layer, which model, and how many bits.",
     no_args_is_help=True,
 )
 #: One file a verb, from the least that is given away to the most.
-VERBS: dict[str, ModuleType] = {}
+VERBS: dict[str, ModuleType] = {
+    "fingerprint": information_fingerprint,
+}
 for name, module in VERBS.items():
     app.command(name, epilog=module.EXAMPLES)(module.command)

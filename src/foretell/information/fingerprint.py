@@ -22,6 +22,7 @@ from foretell.information.model_image import Distance, columns_of, distance
 from foretell.information.precision import Precision
 
 SCHEMA = "foretell.fingerprint/1"
+Fits = Literal["fits", "does not fit", "not determined"]
 Status = Literal["found", "tie", "none", "not determined"]
 #: An unrelated model may be as near with this probability at most, over all known models.
 LEVEL = 1e-6
@@ -47,7 +48,7 @@ class ModelFit:
     """
 
     model: str
-    status: Literal["fits", "does not fit", "not determined"]
+    status: Fits
     residual_nats: float | None = None
     threshold_nats: float | None = None
     unrelated_nats: float | None = None
@@ -214,19 +215,19 @@ def same_image(a: Head, b: Head) -> bool:
 
 def _fit(name: str, head: Head | str, distances: Sequence[Distance] | str, level: float) -> ModelFit:
     if isinstance(distances, str):
-        status: Literal["fits", "does not fit", "not determined"] = "does not fit"
-        return ModelFit(name, "not determined" if isinstance(head, str) else status, reason=distances)
+        return ModelFit(name, "not determined" if isinstance(head, str) else "does not fit", reason=distances)
     assert isinstance(head, Head)
     tokens, columns = min((one.tokens for one in distances), default=0), columns_of(head)
     if tokens <= columns:
-        reason = f"{tokens} tokens are listed, and its image has {columns} dimensions: anything fits"
-        return ModelFit(name, "not determined", tokens=tokens, columns=columns, reason=reason)
+        few = f"{tokens} tokens are listed, and its image has {columns} dimensions: anything fits"
+        return ModelFit(name, "not determined", tokens=tokens, columns=columns, reason=few)
     residual, threshold, unrelated, spread = (
         math.sqrt(math.fsum(getattr(one, part) ** 2 for one in distances))
         for part in ("residual", "threshold", "unrelated", "spread")
     )
     chance = log10_chance(threshold, unrelated, sum(one.freedom for one in distances))
-    status, reason = ("fits" if residual <= threshold else "does not fit"), None
+    status: Fits = "fits" if residual <= threshold else "does not fit"
+    reason: str | None = None
     if status == "fits" and chance > math.log10(level):
         status, reason = "not determined", "so near are unrelated models by chance: too coarse, or too few tokens"
     root = math.sqrt(sum(one.tokens for one in distances))

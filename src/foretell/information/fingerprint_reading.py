@@ -58,7 +58,7 @@ def _listed(truth: Distributions, index: int, at: int) -> tuple[NDArray[np.intp]
             own = logprobs[0]
             tokens = np.flatnonzero(np.isfinite(own))
         case FactoredBlock(hidden, head):
-            own = log_normalised(head.logits(hidden))[0]
+            own = log_normalised(head.logits(hidden))[0].astype(np.float32)  # as a dense truth would have it
             tokens = np.arange(len(own))
         case TopKBlock(ids, logprobs, _):
             listed = np.flatnonzero((ids[0] >= 0) & np.isfinite(logprobs[0]))
@@ -76,7 +76,7 @@ def stated_error_nats(truth: Distributions) -> float:
     return float(stated) if isinstance(stated, int | float) else 0.0
 
 
-def common_precision(listed: Sequence[Listed], error_nats: float) -> Precision:
+def common_precision(listed: Sequence[Listed], error_nats: float = 0.0) -> Precision:
     """The precision of all rows together: the finest, so that no number is taken for coarser than it is written."""
     found = [precision_of(row.logprobs) for row in listed]
     digits = [one.digits for one in found]

@@ -11,7 +11,7 @@ one number that brings the row nearest to the span of W.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,16 +89,19 @@ def distance(
     residual, hidden = _project(head, np.concatenate([own, shuffled]), tokens, constant=True)
     count = len(values)
     threshold = _threshold(head, hidden[:count], tokens, steps, np.ones_like(steps))
-    return _distances(head, (residual[:count], threshold, residual[count:], _spread(own)), len(tokens))
+    return _distances(head, [residual[:count], threshold, residual[count:], _spread(own)], len(tokens))
 
 
 def _spread(values: Float64) -> Float64:
     return np.asarray(np.linalg.norm(values - values.mean(axis=1, keepdims=True), axis=1))
 
 
-def _distances(head: Head, parts: Sequence[ArrayLike], tokens: int) -> list[Distance]:
+def _distances(head: Head, parts: ArrayLike, tokens: int) -> list[Distance]:
     freedom = max(0, tokens - columns_of(head))
-    return [Distance(*(float(part) for part in row), tokens, freedom) for row in np.array(parts).T]
+    return [
+        Distance(float(residual), float(threshold), float(unrelated), float(spread), tokens, freedom)
+        for residual, threshold, unrelated, spread in np.asarray(parts).T
+    ]
 
 
 def _blocks(head: Head, tokens: Indices) -> Iterator[tuple[slice, Float64]]:
@@ -119,7 +122,8 @@ def _project(head: Head, values: Float64, tokens: Indices, *, constant: bool) ->
     triangle = np.empty((0, width + constant + len(values)))
     for part, weight in _blocks(head, tokens):
         ones = np.ones((len(weight), int(constant)))
-        triangle = np.linalg.qr(np.vstack([triangle, np.hstack([weight, ones, values[:, part].T])]), mode="r")
+        stacked = np.vstack([triangle, np.hstack([weight, ones, values[:, part].T])])
+        triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
     columns = width + constant
     residual = np.linalg.norm(triangle[columns:, columns:], axis=0)
     hidden = np.linalg.lstsq(triangle[:columns, :columns], triangle[:columns, columns:], rcond=None)[0]

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.base.errors import InputError
+
 Float64 = NDArray[np.float64]
 
 #: Unit roundoff of float32: what one operation of a float32 computation may add, relatively.
@@ -22,7 +24,8 @@ _MOST_DIGITS, _LEAST_VALUES = 9, 20
 #: How near to a multiple of the step every number must be, in steps; wider rounding than that hides the grid.
 _NEAR = 0.05
 _BITS = {"float64": (np.uint64, 52), "float32": (np.uint32, 23), "float16": (np.uint16, 10)}
-_NAMES = {52: "float64", 23: "float32", 10: "float16", 7: "bfloat16"}
+_MANTISSAS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}
+_NAMES = {bits: name for name, bits in _MANTISSAS.items()}
 _HALF = 0.5
 
 
@@ -59,7 +62,7 @@ class Precision:
         ('2 decimals', 'bfloat16', 'float32, each off by up to 0.01 nats')
         """
         if self.digits is not None:
-            told = f"{self.digits} decimals"
+            told = f"{self.digits} decimal" + "s" * (self.digits != 1)
         else:
             told = _NAMES.get(self.mantissa_bits, f"{self.mantissa_bits} bits of mantissa")
         return told + (f", each off by up to {self.error_nats:g} nats" if self.error_nats else "")
@@ -86,7 +89,13 @@ def precision_of(rows: NDArray[np.floating], error_nats: float = 0.0) -> Precisi
     10
     """
     values = rows if rows.dtype.name in _BITS else rows.astype(np.float64)
-    return Precision(_mantissa_bits(values), _digits(values), error_nats)
+    bits, digits = _mantissa_bits(values), _digits(values)
+    if digits is not None:
+        finite = values[np.isfinite(values)]
+        binary = Precision(bits).half_steps(finite)
+        # Numbers of few bits are decimals too, of many digits; the coarser of the two is what rounded them.
+        digits = digits if _HALF * 10.0**-digits > float(binary.mean()) else None
+    return Precision(bits, digits, error_nats)
 
 
 def _mantissa_bits(values: NDArray[np.floating]) -> int:
@@ -117,3 +126,29 @@ def _digits(values: NDArray[np.floating]) -> int | None:
         if np.abs(steps - np.round(steps)).max() <= _NEAR:
             return digits
     return None
+
+
+def rounded(values: NDArray[np.floating], to: str) -> NDArray[np.floating]:
+    """Values rounded to the nearest of a precision, stored as they were: 'float32', 'float16', 'bfloat16' or decimals.
+
+    Raises:
+        InputError: another precision.
+
+    >>> rounded(np.array([-1.2345], np.float32), "2").tolist(), rounded(np.array([-1.2345]), "bfloat16").tolist()
+    ([-1.2300000190734863], [-1.234375])
+    """
+    if to.isdecimal():
+        return values.round(int(to))
+    if to not in _MANTISSAS:
+        raise InputError(
+            "unknown precision",
+            where="--round",
+            got=repr(to),
+            expected=f"{', '.join(_MANTISSAS)}, or a number of decimals",
+            fix="Write it as float16 or as 3.",
+        )
+    if to != "bfloat16":
+        return values.astype(to).astype(values.dtype)
+    parts, exponents = np.frexp(values)
+    steps = 2.0 ** (_MANTISSAS[to] + 1)
+    return np.asarray(np.ldexp(np.round(parts * steps) / steps, exponents).astype(values.dtype))
