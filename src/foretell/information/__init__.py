@@ -1,7 +1,7 @@
 """What exact log-probabilities give away: traces of a model that nobody declared."""
 
 from foretell.information.inspection import Known, inspect
-from foretell.information.output_width import Width, output_width
+from foretell.information.layer_trace import TracedWidth, traced_width
 from foretell.information.tracking import Tracking, cross_moments, tracking
 from foretell.information.undeclared import Inspection, Suspicion
 
@@ -10,9 +10,9 @@ __all__ = [
     "Known",
     "Suspicion",
     "Tracking",
-    "Width",
+    "TracedWidth",
     "cross_moments",
     "inspect",
-    "output_width",
+    "traced_width",
     "tracking",
 ]
