@@ -18,7 +18,7 @@ from foretell.base.interval import Unscored
 from foretell.base.progress import Progress
 from foretell.cli.console import emit_json, out, progress_bars, say
 from foretell.distributions import Distributions
-from foretell.distributions.published import publish
+from foretell.distributions.published import check_alters, publish
 from foretell.distributions.release import ReleaseRule, parse_rule
 from foretell.forecasters.forecaster import Forecaster
 from foretell.forecasters.panel import default_corpora, own_rungs, text_references
@@ -26,7 +26,7 @@ from foretell.forecasters.specs import is_reference, open_forecaster
 from foretell.information.inspection import Known
 from foretell.information.release_sample import MOST_POSITIONS
 from foretell.information.release_table import Release, Releases, meaning
-from foretell.information.releasing import measure_releases
+from foretell.information.releasing import check_rules, measure_releases
 from foretell.reports.figures import figure, percent, plain
 from foretell.reports.release_plot import release_file
 from foretell.targets.specs import OpenOptions, open_target
@@ -91,6 +91,9 @@ def command(
             expected="one --rule, by which the truth is altered",
             fix="Compare rules without --out first, then publish by one.",
         )
+    check_rules(opened, rules)
+    if out_folder is not None:
+        check_alters(opened, rules[0], out_folder)
     with progress_bars() as progress:
         panel, notes = _panel(opened, forecast or [], with_ or [], progress)
         found = measure_releases(opened, rules, panel, positions=positions, notes=notes, progress=progress)

@@ -43,14 +43,7 @@ def publish(
     Raises:
         InputError: the rule alters nothing, or is not for this truth; the folder holds something else.
     """
-    if isinstance(rule, Exact):
-        raise InputError(
-            "nothing to alter",
-            where="release rule exact",
-            got=f"--out {out}",
-            expected="a rule that alters the truth",
-            fix=f"Publish {truth.folder} itself.",
-        )
+    check_alters(truth, rule, out)
     source = truth.manifest["source"]
     facts = {
         "role": "truth",
@@ -79,6 +72,22 @@ def publish(
         progress(f"releasing by {rule.spec}", shard + 1, len(plan))
     writer.finish(noise_floor=dict(noise_floor), measured=dict(measured))
     return Distributions(out)
+
+
+def check_alters(truth: Distributions, rule: ReleaseRule, out: Path) -> None:
+    """Refuse a rule that would publish the truth as it is under another name.
+
+    Raises:
+        InputError: as said.
+    """
+    if isinstance(rule, Exact):
+        raise InputError(
+            "nothing to alter",
+            where="release rule exact",
+            got=f"--out {out}",
+            expected="a rule that alters the truth",
+            fix=f"Publish {truth.folder} itself.",
+        )
 
 
 def _plan(prompts: Sequence[TokenizedPrompt], vocabulary: int) -> list[list[int]]:

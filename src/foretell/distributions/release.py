@@ -147,13 +147,12 @@ class TopK:
             "one number. Scores against it are intervals, which hold the exact score."
         )
 
-    def release(self, logprobs: Logs, rng: np.random.Generator) -> Block:
-        """A list of k tokens a position, likeliest first.
+    def check(self, vocabulary: int) -> None:
+        """Refuse a vocabulary with fewer tokens.
 
         Raises:
-            InputError: the vocabulary has fewer tokens.
+            InputError: as said.
         """
-        vocabulary = logprobs.shape[1]
         if self.k > vocabulary:
             raise InputError(
                 "more tokens than there are",
@@ -162,6 +161,14 @@ class TopK:
                 expected=f"from 1 to {vocabulary} tokens",
                 fix="List fewer tokens, or release all of them (exact).",
             )
+
+    def release(self, logprobs: Logs, rng: np.random.Generator) -> Block:
+        """A list of k tokens a position, likeliest first.
+
+        Raises:
+            InputError: the vocabulary has fewer tokens.
+        """
+        self.check(logprobs.shape[1])
         ids = np.argsort(-logprobs, axis=1, kind="stable")[:, : self.k]
         listed = np.take_along_axis(logprobs, ids, axis=1)
         rest = logprobs.copy()

@@ -73,7 +73,7 @@ def measure_releases(
         InputError: no rule, or one twice; a truth that lists its likeliest tokens only; a list longer than the
             vocabulary.
     """
-    _check(truth, rules)
+    check_rules(truth, rules)
     for known in panel:
         known.prepare(truth.prompts)
     sample = Sample.of(truth, positions, np.random.default_rng(_SEED))
@@ -101,7 +101,12 @@ def measure_releases(
     )
 
 
-def _check(truth: Distributions, rules: Sequence[ReleaseRule]) -> None:
+def check_rules(truth: Distributions, rules: Sequence[ReleaseRule]) -> None:
+    """Refuse rules that cannot be compared on a truth, before anything is worked out.
+
+    Raises:
+        InputError: see `measure_releases`.
+    """
     specs = [rule.spec for rule in rules]
     if not specs or len(set(specs)) < len(specs):
         raise InputError(
@@ -119,6 +124,9 @@ def _check(truth: Distributions, rules: Sequence[ReleaseRule]) -> None:
             expected="a truth with every probability, to compare what is released with",
             fix="Collect the truth again from a target that tells every probability.",
         )
+    for rule in rules:
+        if isinstance(rule, TopK):
+            rule.check(truth.vocabulary.size)
 
 
 def _read_prompt(

@@ -14,6 +14,8 @@ _WIDTH, _HEIGHT, _LETTERS = 760, 420, 13
 _LEFT = 10.0
 #: Room on the axes beyond the outermost points.
 _ROOM = 1.6
+#: A point so near to one on its right, as factors of nats and of bits, has its name on the left.
+_NEAR_NATS, _NEAR_BITS = 5.0, 1.1
 
 
 def release_file(record: dict[str, Any]) -> str:
@@ -22,6 +24,7 @@ def release_file(record: dict[str, Any]) -> str:
     moved = [one["error_nats"] for one in rules if one["error_nats"] > 0]
     edge = min(moved, default=1.0) / _LEFT
     values = [_value(one, edge) for one in rules]
+    _place_names(values)
     high = max([value["right"] for value in values], default=1.0)
     across: Any = alt.Scale(type="log", domain=[edge / _ROOM, high * _ROOM**2], nice=False)
     up: Any = alt.Scale(type="log")
@@ -34,8 +37,11 @@ def release_file(record: dict[str, Any]) -> str:
             x=alt.X("right:Q", scale=across), y=alt.Y("lo:Q", scale=up), y2="hi:Q"
         ),
         base.mark_point(color=_POINT, filled=True, size=70, opacity=1).encode(x=alt.X("right:Q", scale=across), y=y),
-        base.mark_text(color=_INK, align="left", dx=8, dy=-8, fontSize=_LETTERS).encode(
-            x=alt.X("right:Q", scale=across), y=y, text="rule:N"
+        *(
+            base.mark_text(color=_INK, align=align, dx=dx, dy=-8, fontSize=_LETTERS)
+            .encode(x=alt.X("right:Q", scale=across), y=y, text="rule:N")
+            .transform_filter(f"datum.align === '{align}'")
+            for dx, align in ((8, "left"), (-8, "right"))
         ),
     ]
     title = f"{record['truth']}: what each release rule leaks, and how far it moves scores"
@@ -67,6 +73,17 @@ def _value(rule: dict[str, Any], edge: float) -> dict[str, Any]:
         "lo": ends[0],
         "hi": ends[1],
     }
+
+
+def _place_names(values: list[dict[str, Any]]) -> None:
+    """Put a name on the left of its point where it would run into a point on the right."""
+    for value in values:
+        crowded = any(
+            1 < other["right"] / value["right"] < _NEAR_NATS
+            and 1 / _NEAR_BITS < other["bits"] / value["bits"] < _NEAR_BITS
+            for other in values
+        )
+        value["align"] = "right" if crowded else "left"
 
 
 def _title_x(values: list[dict[str, Any]]) -> str:
