@@ -9,7 +9,7 @@ import pytest
 
 from foretell.base.interval import Unscored
 from foretell.distributions.combining import log_normalised
-from foretell.information import Suspicion, Tracking, TracedWidth, cross_moments, traced_width, tracking
+from foretell.information import Suspicion, TracedWidth, Tracking, cross_moments, traced_width, tracking
 from foretell.information.undeclared import (
     FALSE_ALARMS,
     HONEST_TRIED,

@@ -15,7 +15,7 @@ from foretell.cli.app import app
 from foretell.cli.console import out
 from foretell.cli.score import print_score
 from foretell.distributions import Distributions
-from foretell.information import Tracking, TracedWidth
+from foretell.information import TracedWidth, Tracking
 from foretell.information.undeclared import Inspection, suspicion
 from foretell.reports.sentences import beside_references, claimed, methods, opening, verdict
 from foretell.verdicts.claims import claims, one_line
