@@ -6,7 +6,7 @@ from types import ModuleType
 
 import typer
 
-from foretell.cli import information_fingerprint, information_release
+from foretell.cli import information_fingerprint, information_release, information_width
 
 app = typer.Typer(
     help="What exact next-token distributions give away: hidden width, output layer, which model, and how many bits.",
@@ -14,6 +14,7 @@ app = typer.Typer(
 )
 #: One file a verb, from the least that is given away to the most.
 VERBS: dict[str, ModuleType] = {
+    "width": information_width,
     "fingerprint": information_fingerprint,
     "release": information_release,
 }

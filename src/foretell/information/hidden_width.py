@@ -113,15 +113,15 @@ class HiddenWidth:
         if self.found.rank is None:
             told = f"Rank: not determined in {seen}: {self.found.reason}."
             return [told, f"It is at least {self.found.at_least:,}."] if self.found.at_least else [told]
-        widths = "; ".join(f"{one.width:,}: {one.architecture}" for one in self.readings)
+        widths = ", or ".join(f"{one.width:,} ({one.architecture})" for one in self.readings)
         offset = {
-            True: "a part of the logits is the same at every position",
-            False: "no part of the logits is the same at every position",
-            None: "whether a part of the logits is the same at every position cannot be told here",
+            True: "A part of the logits is the same at every position",
+            False: "No part of the logits is the same at every position",
+            None: "Whether a part of the logits is the same at every position cannot be told here",
         }[self.offset]
         return [
             f"Rank: {self.found.rank:,} in {seen}; the singular values fall by {self.found.gap_nats:.1f} nats there.",
-            f"Hidden width, as far as logits can tell ({offset}): {widths}.",
+            f"{offset}: so the hidden width is {widths}. Log-probabilities alone cannot tell these apart.",
         ]
 
 
@@ -154,28 +154,30 @@ def rank_of_first(spectrum: Spectrum, count: int) -> Rank:
     return _rank(singular_values(spectrum.first(count)), spectrum, count)
 
 
-def fewest_positions(spectrum: Spectrum) -> int | None:
-    """The smallest number of first positions that give the same rank as all; None where there is none.
+def fewest_positions(spectrum: Spectrum, rank: int) -> int:
+    """The smallest number of first positions that give this rank, which all of them give.
 
-    By bisection: as if more positions never took the answer away.
+    By doubling and bisection: as if more positions never took the answer away.
 
     >>> from foretell.information.spectrum import spectrum_of
     >>> rng = np.random.default_rng(0)
     >>> logits = (rng.normal(size=(300, 20)) @ rng.normal(size=(20, 500))).astype(np.float32)
-    >>> fewest_positions(spectrum_of(lambda: iter([logits]), 500, 300)) == 20 + BEYOND
+    >>> fewest_positions(spectrum_of(lambda: iter([logits]), 500, 300), 20) == 20 + BEYOND
     True
     """
-    high = len(spectrum)
-    rank = rank_of_first(spectrum, high).rank
-    if rank is None:
-        return None
-    low = tried = min(rank + BEYOND, high)
-    while low < high:
-        if rank_of_first(spectrum, tried).rank == rank:
-            high = tried
-        else:
-            low = tried + 1
-        tried = (low + high) // 2
+
+    def enough(count: int) -> bool:
+        return count >= len(spectrum) or rank_of_first(spectrum, count).rank == rank
+
+    low, more = rank + BEYOND, BEYOND
+    if enough(low):
+        return min(low, len(spectrum))
+    while not enough(low + more):
+        low, more = low + more, 2 * more
+    high = min(low + more, len(spectrum))
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 
 
@@ -194,7 +196,9 @@ def _rank(singular: Float64, spectrum: Spectrum, count: int) -> Rank:
     place += int(np.argmax(gaps[place:visible]))
     if above == 0 or gaps[place] < _least_gap(gaps, place):
         words = spectrum.noise.precision.words()
-        reason = f"the singular values run into the noise of {words} without a drop that stands out: too low a precision"
+        reason = (
+            f"the singular values run into the noise of {words} without a drop that stands out: too low a precision"
+        )
         return Rank("not determined", at_least=above, reason=reason)
     return Rank("found", place + 1, float(gaps[place]), place + 1)
 
@@ -218,6 +222,7 @@ def _all_above(gaps: Float64, singular: Float64, most: float, count: int, tokens
     if tokens - 1 <= count:
         return "no drop below the size of the vocabulary: no output layer narrower than it, or one behind a soft cap"
     return (
-        f"the singular values of {count:,} positions all stand above rounding noise: too few positions, or no output "
-        "layer that gives the logits as they are (a soft cap, probabilities that were mixed, noise)"
+        f"the singular values of {count:,} positions all stand above rounding noise: too few positions (give more with "
+        "--positions), or no output layer that gives the logits as they are (a soft cap, probabilities that were mixed, "
+        "noise)"
     )

@@ -69,7 +69,7 @@ def triangle(rows: Float64) -> Float64:
     >>> np.allclose(singular_values(low[:2, :2]), np.linalg.svd(rows[:2], compute_uv=False))
     True
     """
-    return np.asarray(np.linalg.qr(rows.T, mode="r").T)
+    return np.asarray(np.linalg.qr(rows.T, mode="r")).T
 
 
 def first_rows(low: Float64, count: int) -> Float64:

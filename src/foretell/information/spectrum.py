@@ -118,13 +118,15 @@ class SpectrumReader:
         positions: how many will come.
         computed: the arithmetic that the log-probabilities come from.
         error_nats: standard deviation of noise that was added to them.
+        kept_as: float32 takes half the memory, for log-probabilities that are rounded more coarsely.
     """
 
     tokens: int
     positions: int
     computed: Computed = "float32"
     error_nats: float = 0.0
-    _parts: list[Float64] = field(default_factory=list)
+    kept_as: type[np.floating] = np.float64
+    _parts: list[NDArray[np.floating]] = field(default_factory=list)
     _sample: list[NDArray[np.floating]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -132,7 +134,7 @@ class SpectrumReader:
 
     def add(self, rows: NDArray[np.floating]) -> None:
         """Take the next positions, (positions, tokens), finite."""
-        self._parts.append(self._sketch.of(centred(rows)))
+        self._parts.append(self._sketch.of(centred(rows)).astype(self.kept_as, copy=False))
         taken = sum(map(len, self._sample))
         if taken < _SAMPLE:
             self._sample.append(rows[: _SAMPLE - taken].copy())
@@ -140,7 +142,7 @@ class SpectrumReader:
     def spectrum(self) -> Spectrum:
         """All that came."""
         noise = noise_of(np.concatenate(self._sample), self.computed, self.error_nats)
-        short = np.concatenate(self._parts)
+        short = np.concatenate(self._parts, dtype=np.float64)
         self._parts.clear()
         kept = different(short, noise.same * math.sqrt(self.tokens))
         return Spectrum(triangle(short[kept]), kept, len(short), self.tokens, self._sketch.width, noise)
