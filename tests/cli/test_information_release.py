@@ -55,6 +55,7 @@ def test_rules_side_by_side(truth: Path, tmp_path: Path) -> None:
     assert listed < rounded
     assert found["exact"]["error_nats"] == 0
     assert found["exact"]["told"]["bits_a_prompt"] == 1
+    assert [found[spec]["rank"]["rank"] for spec in specs] == [128, 128, None, None]
     assert found["topk:5"]["layer_bits"]["unscored"].startswith("a list shows other tokens")
     drawn = (tmp_path / "r.svg").read_text()
     assert ElementTree.fromstring(drawn).tag.endswith("svg")
@@ -62,11 +63,12 @@ def test_rules_side_by_side(truth: Path, tmp_path: Path) -> None:
     assert "exact (moves none)" in drawn
 
 
-def test_the_table_for_people(truth: Path) -> None:
-    words = release("--truth", truth, "--rule", "round:2", "--rule", "temperature:2", *PANEL)
+def test_the_table_for_people(tiny_truth: Distributions) -> None:
+    words = release("--truth", tiny_truth.folder, "--rule", "round:2", "--rule", "temperature:2", *PANEL)
     assert words.exit_code == 0, (words.output, words.exception)
     told = " ".join(words.output.split())
-    assert "tiny: 53 prompts, 424 positions, 2,048 tokens" in told
+    assert f"tiny: 8 prompts, {len(tiny_truth)} positions, 2,048 tokens" in told
+    assert "Bits not determined: the lower half of the" in told
     assert "A tolerance can be judged if no score within it is off by more than 10% of it" in told
 
 
@@ -78,9 +80,11 @@ def test_the_default_panel_is_references_and_earlier_checkpoints(tiny_truth: Dis
     assert "fewer positions than twice the width" in found["float16"]["state_bits"]["unscored"]
 
 
-def test_a_truth_is_published_and_judged_by_what_it_can_bear(truth: Path, tmp_path: Path) -> None:
+def test_a_truth_is_published_and_judged_by_what_it_can_bear(
+    tiny_truth: Distributions, tiny_forecasts: dict[str, Distributions], tmp_path: Path
+) -> None:
     out = tmp_path / "published"
-    made = release("--truth", truth, "--rule", "noise:0.5", *PANEL, "--out", out)
+    made = release("--truth", tiny_truth.folder, "--rule", "noise:0.5", *PANEL, "--out", out)
     assert made.exit_code == 0, (made.output, made.exception)
     assert "tiny released by noise:0.5; noise floor" in " ".join(made.output.split())
     published = Distributions(out)
@@ -88,10 +92,7 @@ def test_a_truth_is_published_and_judged_by_what_it_can_bear(truth: Path, tmp_pa
     # σ²/2 = 0.125 nats, less what peaked distributions take off.
     assert 0.05 < floor < 0.2
     assert published.manifest["measured"]["release"]["rule"] == "noise:0.5"
-    forecast = tmp_path / "forecast"
-    suite = Suite("fifty", load_suite("foretell-300").prompts[::6])
-    assert published.manifest["suite"]["digest"] == suite.digest
-    collect(open_target("tiny@1536"), suite, forecast)
+    forecast = tiny_forecasts["model:tiny"].folder
     refused = run("score", "--truth", out, "--forecast", forecast, "--tolerance", "0.01")
     assert isinstance(refused.exception, ToleranceError)
     judged = run("score", "--truth", out, "--forecast", forecast, "--tolerance", "2.5")

@@ -67,6 +67,8 @@ def test_forty_positions_do_not_determine_bits(measured: Mapping[str, Release]) 
     one = measured["round:2"]
     assert isinstance(one.state_bits.bits, Unscored)
     assert "bits not determined" in one.sentence()
+    assert one.rank.status == "not determined"
+    assert "the hidden width is not determined" in one.sentence()
     assert one.size_bits < measured["float16"].size_bits < measured["exact"].size_bits == 2048 * 32
 
 

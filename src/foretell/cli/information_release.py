@@ -27,7 +27,7 @@ from foretell.information.inspection import Known
 from foretell.information.release_sample import MOST_POSITIONS
 from foretell.information.release_table import Release, Releases, meaning
 from foretell.information.releasing import check_rules, measure_releases
-from foretell.reports.figures import figure, percent, plain
+from foretell.reports.figures import percent, plain
 from foretell.reports.release_plot import release_file
 from foretell.targets.specs import OpenOptions, open_target
 from foretell.targets.tiny import is_tiny
@@ -51,6 +51,13 @@ RULES = (
     "noise:0.1",
     "noise:1",
     "temperature:2",
+)
+#: Of the table, after the rule: what leaks, and what it costs.
+_COLUMNS = ("bits ≤", "bounds", "size", "rank", "told", "off by", "itself", "flips", "swaps", "judged from")
+_LEGEND = (
+    "Off by: nats that the mean score of some forecast moves, at most; itself: the same of a perfect forecast. Flips: "
+    "verdicts that change, of all forecasts on a grid of tolerances. Swaps: pairs of forecasts in the other order + "
+    "those whose order is no longer known / all. Size: bits that one position takes."
 )
 #: The text-only references that are compared unless forecasts are named.
 _REFERENCES = ("uniform", "unigram", "ngram:5")
@@ -171,12 +178,12 @@ def _print(found: Releases) -> None:
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("rule", no_wrap=True)
-    for column in ("bits ≤", "bounds", "size", "score off by", "forecast", "itself", "flips", "swaps", "judged from"):
-        table.add_column(column, justify="left" if column == "forecast" else "right", overflow="fold")
+    for column in _COLUMNS:
+        table.add_column(column, justify="right", overflow="fold")
     for one in found.rules:
         table.add_row(*_row(one))
     out.print(table)
-    for line in (*meaning(found.sampled), *found.notes):
+    for line in (_LEGEND, *meaning(found.sampled), *found.notes):
         out.print(line, markup=False)
     reasons = {one.state_bits.bits.reason for one in found.rules if isinstance(one.state_bits.bits, Unscored)}
     for reason in sorted(reasons):
@@ -185,16 +192,17 @@ def _print(found: Releases) -> None:
 
 def _row(one: Release) -> list[str]:
     bits, bounds = one.state_bits.bits, one.state_bits.bounds
-    changes, itself = one.changes, one.errors[0]
+    changes, itself, rank = one.changes, one.errors[0], one.rank
     return [
         one.rule,
         "–" if isinstance(bits, Unscored) else f"{bits:,.0f}",
         "–" if isinstance(bounds, Unscored) else f"{bounds.lo:,.0f}…{bounds.hi:,.0f}",
         f"{one.size_bits:,.0f}",
+        f"{rank.rank:,}" if rank.rank is not None else f"? ≥{rank.at_least:,}" if rank.at_least else "?",
+        "–" if isinstance(one.told, Unscored) else f"{one.told.bits:.2f}",
         plain(one.worst.error),
-        one.worst.forecast if one.worst.error else "",
-        figure(itself.record()["bias_nats"]),
+        plain(itself.error),
         percent(changes.changed / changes.verdicts),
         f"{changes.swapped}+{changes.undecided}/{changes.pairs}",
-        plain(one.judgeable) if one.judgeable <= one.most_nats else f"none (<{plain(one.most_nats)})",
+        plain(one.judgeable) if one.judgeable <= one.most_nats else "none",
     ]

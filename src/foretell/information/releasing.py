@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,10 +15,12 @@ from foretell.base.progress import Progress, quiet
 from foretell.distributions import Block, Distributions, TokenizedPrompt, TopKBlock, rows
 from foretell.distributions.release import Exact, ReleaseRule, TopK, full_logprobs
 from foretell.information.channel import Bits, Channel
+from foretell.information.hidden_width import Rank
 from foretell.information.inspection import Known
 from foretell.information.release_error import LEVEL, changes, score_error, smallest_judgeable
 from foretell.information.release_sample import MOST_POSITIONS, Sample
 from foretell.information.release_table import ITSELF, Release, Releases, told
+from foretell.information.width_report import measure_width
 from foretell.scoring import ScoreSettings, divergences
 from foretell.scoring.partial import PartialTruth, kl_interval
 from foretell.scoring.positions import to_dense
@@ -83,7 +85,8 @@ def measure_releases(
         exact.append(_read_prompt(truth, index, panel, taken, sample))
         progress("releasing by each rule", done + 1, len(order))
     prompts = [truth.prompts[index] for index in order]
-    measured = _Measured(truth, prompts, panel, np.array(exact), sample, sample.channel())
+    ranks = _ranks(truth, rules, positions, progress)
+    measured = _Measured(truth, prompts, panel, np.array(exact), sample, sample.channel(), ranks)
     made = []
     for place, one in enumerate(taken):
         made.append(measured.release(one))
@@ -127,6 +130,15 @@ def check_rules(truth: Distributions, rules: Sequence[ReleaseRule]) -> None:
     for rule in rules:
         if isinstance(rule, TopK):
             rule.check(truth.vocabulary.size)
+
+
+def _ranks(truth: Distributions, rules: Sequence[ReleaseRule], positions: int, progress: Progress) -> dict[str, Rank]:
+    """What each rule leaves of the hidden width."""
+    altering = [rule.spec for rule in rules if not isinstance(rule, Exact)]
+    report = measure_width(truth, positions=positions, rules=altering, progress=progress)
+    ranks = {one.rule: one.found for one in report.precisions}
+    # Where too little of the truth itself is there to look at, no rule is looked at.
+    return {rule.spec: ranks.get(rule.spec, report.width.found) for rule in rules}
 
 
 def _read_prompt(
@@ -205,6 +217,7 @@ class _Measured:
     exact: Float64
     sample: Sample
     channel: Channel
+    ranks: Mapping[str, Rank]
 
     @property
     def noise(self) -> float:
@@ -239,6 +252,7 @@ class _Measured:
             self._layer_bits(one.rule),
             self.sample.size_bits(one.rule),
             told(hi[:, 0], lo[:, models].T, self.noise, LEVEL),
+            self.ranks[one.rule.spec],
             self._most,
         )
 

@@ -28,6 +28,7 @@ def release_file(record: dict[str, Any]) -> str:
     high = max([value["right"] for value in values], default=1.0)
     across: Any = alt.Scale(type="log", domain=[edge / _ROOM, high * _ROOM**2], nice=False)
     up: Any = alt.Scale(type="log")
+    sides: Any = ((8, "left"), (-8, "right"))
     x = alt.X("x:Q", scale=across, axis=alt.Axis(title=_title_x(values), format="~g", tickCount=8))
     y = alt.Y("bits:Q", scale=up, axis=alt.Axis(title="bits a position, at most", format=",~g"))
     base = alt.Chart(alt.InlineData(values=values))
@@ -41,7 +42,7 @@ def release_file(record: dict[str, Any]) -> str:
             base.mark_text(color=_INK, align=align, dx=dx, dy=-8, fontSize=_LETTERS)
             .encode(x=alt.X("right:Q", scale=across), y=y, text="rule:N")
             .transform_filter(f"datum.align === '{align}'")
-            for dx, align in ((8, "left"), (-8, "right"))
+            for dx, align in sides
         ),
     ]
     title = f"{record['truth']}: what each release rule leaks, and how far it moves scores"
