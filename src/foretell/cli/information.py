@@ -6,7 +6,7 @@ from types import ModuleType
 
 import typer
 
-from foretell.cli import information_fingerprint, information_release, information_width
+from foretell.cli import information_fingerprint, information_layer, information_release, information_width
 
 app = typer.Typer(
     help="What exact next-token distributions give away: hidden width, output layer, which model, and how many bits.",
@@ -15,6 +15,7 @@ app = typer.Typer(
 #: One file a verb, from the least that is given away to the most.
 VERBS: dict[str, ModuleType] = {
     "width": information_width,
+    "layer": information_layer,
     "fingerprint": information_fingerprint,
     "release": information_release,
 }

@@ -222,7 +222,6 @@ def _all_above(gaps: Float64, singular: Float64, most: float, count: int, tokens
     if tokens - 1 <= count:
         return "no drop below the size of the vocabulary: no output layer narrower than it, or one behind a soft cap"
     return (
-        f"the singular values of {count:,} positions all stand above rounding noise: too few positions (give more with "
-        "--positions), or no output layer that gives the logits as they are (a soft cap, probabilities that were mixed, "
-        "noise)"
+        f"the singular values of {count:,} positions all stand above rounding noise: too few positions (--positions), "
+        "or no output layer that gives the logits as they are (a soft cap, probabilities that were mixed, noise)"
     )
