@@ -53,6 +53,11 @@ def test_rules_side_by_side(truth: Path, tmp_path: Path) -> None:
     assert 128 * 16 < exact < 128 * 32
     assert exact > rounded > noisy > 0
     assert listed < rounded
+    recovered = [found[spec]["recovered"].get("total") for spec in specs]
+    assert recovered[3] is None
+    assert recovered[0] > recovered[1] > recovered[2]
+    # No attack has more than the channel lets through.
+    assert all(recovered[i] < found[specs[i]]["layer_bits"]["hi"] for i in range(3))
     assert found["exact"]["error_nats"] == 0
     assert found["exact"]["told"]["bits_a_prompt"] == 1
     assert [found[spec]["rank"]["rank"] for spec in specs] == [128, 128, None, None]

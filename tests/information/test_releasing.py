@@ -26,7 +26,7 @@ def measured(tiny_truth: Distributions, tiny_forecasts: Mapping[str, Distributio
     panel = [Known.of_folder(tiny_truth, forecast) for forecast in tiny_forecasts.values()]
     found = measure_releases(tiny_truth, [parse_rule(spec) for spec in RULES], panel)
     assert found.record()["rules"][0]["rule"] == "exact"
-    assert len(found.sentences()) == len(RULES) + 2
+    assert len(found.sentences()) == len(RULES) + 3
     return {one.rule: one for one in found.rules}
 
 

@@ -53,7 +53,7 @@ RULES = (
     "temperature:2",
 )
 #: Of the table, after the rule: what leaks, and what it costs.
-_COLUMNS = ("bits ≤", "bounds", "size", "rank", "told", "off by", "itself", "flips", "swaps", "judged from")
+_COLUMNS = ("bits ≤", "bounds", "size", "rank", "layer", "told", "off by", "itself", "flips", "swaps", "judged from")
 _LEGEND = (
     "Off by: nats that the mean score of some forecast moves, at most; itself: the same of a perfect forecast. Flips: "
     "verdicts that change, of all forecasts on a grid of tolerances. Swaps: pairs of forecasts in the other order + "
@@ -199,6 +199,7 @@ def _row(one: Release) -> list[str]:
         "–" if isinstance(bounds, Unscored) else f"{bounds.lo:,.0f}…{bounds.hi:,.0f}",
         f"{one.size_bits:,.0f}",
         f"{rank.rank:,}" if rank.rank is not None else f"? ≥{rank.at_least:,}" if rank.at_least else "?",
+        "–" if isinstance(one.recovered, Unscored) else f"{one.recovered.per_number:.1f}",
         "–" if isinstance(one.told, Unscored) else f"{one.told.bits:.2f}",
         plain(one.worst.error),
         plain(itself.error),

@@ -14,6 +14,7 @@ from foretell import __version__
 from foretell.base.interval import Interval, Unscored
 from foretell.information.channel import Bits
 from foretell.information.hidden_width import Rank
+from foretell.information.layer_bits import LayerBits
 from foretell.information.release_error import SHARE, Changes, ScoreError, raised_noise
 from foretell.scoring.confidence import mean_bounds
 
@@ -85,6 +86,7 @@ class Release:
         judgeable: the tolerance from which on every tolerance can be judged, in nats.
         state_bits: about one position's hidden state, at most.
         layer_bits: about the output layer from the sampled positions, at most.
+        recovered: what an attack recovers of the output layer from them.
         size_bits: of what is released of one position.
         told: which of the known models it is.
         rank: what is found of the hidden width (`foretell information width` says which widths a rank can mean).
@@ -100,6 +102,7 @@ class Release:
     judgeable: float
     state_bits: Bits
     layer_bits: Bits
+    recovered: LayerBits | Unscored
     size_bits: float
     told: Told | Unscored
     rank: Rank
@@ -124,6 +127,9 @@ class Release:
             "judgeable_from_nats": self.judgeable,
             "state_bits": self.state_bits.record(),
             "layer_bits": self.layer_bits.record(),
+            "recovered": {"unscored": self.recovered.reason}
+            if isinstance(self.recovered, Unscored)
+            else self.recovered.record(),
             "size_bits": self.size_bits,
             "told": {"unscored": self.told.reason} if isinstance(self.told, Unscored) else self.told.record(),
             "rank": dict(vars(self.rank)),
@@ -152,7 +158,7 @@ class Release:
         swapped = f", {changes.swapped} of {changes.pairs} pairs of forecasts swap" if changes.swapped else ""
         unknown = f", {changes.undecided} of {changes.pairs} can't be ordered" if changes.undecided else ""
         return (
-            f"{self.rule}: {_bits(self.state_bits)} a position; {_ranked(self.rank)}; {moved}; "
+            f"{self.rule}: {_bits(self.state_bits)} a position; {_ranked(self.rank)}{_layer(self.recovered)}; {moved}; "
             f"{changes.changed / changes.verdicts:.1%} of verdicts change, "
             f"{changes.reversed / changes.verdicts:.1%} from pass to fail or back{swapped}{unknown}; "
             f"{_judged(self.judgeable, self.most_nats)}."
@@ -203,8 +209,9 @@ def meaning(sampled: int) -> Sequence[str]:
     """How the figures are to be read, in words."""
     return (
         f"Bits: at most so many about one position's hidden state, for whoever knows the output layer; measured on "
-        f"{sampled:,} positions, bounds approximate. Rounding counts as noise of step/√12. Rank: the hidden width, "
-        "give or take one. Told: bits that a prompt's answers tell of which model of the panel's family it is.",
+        f"{sampled:,} positions, bounds approximate. Rounding counts as noise of step/√12.",
+        "Rank: the hidden width, give or take one. Layer: bits of each of its free numbers that an attack recovers "
+        "(foretell information layer). Told: bits that a prompt's answers tell of which model of the panel it is.",
         f"A tolerance can be judged if no score within it is off by more than {SHARE:.0%} of it; errors are upper "
         "bounds of the mean (95%, approximate), of lists the interval that they leave.",
     )
@@ -214,6 +221,12 @@ def _ranked(rank: Rank) -> str:
     if rank.rank is not None:
         return f"the hidden width shows (rank {rank.rank:,})"
     return "the hidden width is not determined" + (f" (at least {rank.at_least:,})" if rank.at_least else "")
+
+
+def _layer(recovered: LayerBits | Unscored) -> str:
+    if isinstance(recovered, Unscored):
+        return ""
+    return f", the output layer to {recovered.per_number:.1f} bits a number"
 
 
 def _judged(least: float, most: float) -> str:

@@ -18,6 +18,7 @@ from foretell.information.channel import Bits, Channel
 from foretell.information.hidden_width import Rank
 from foretell.information.inspection import Known
 from foretell.information.release_error import LEVEL, changes, score_error, smallest_judgeable
+from foretell.information.release_layer import recovered_bits
 from foretell.information.release_sample import MOST_POSITIONS, Sample
 from foretell.information.release_table import ITSELF, Release, Releases, told
 from foretell.information.width_report import measure_width
@@ -85,8 +86,8 @@ def measure_releases(
         exact.append(_read_prompt(truth, index, panel, taken, sample))
         progress("releasing by each rule", done + 1, len(order))
     prompts = [truth.prompts[index] for index in order]
-    ranks = _ranks(truth, rules, positions, progress)
-    measured = _Measured(truth, prompts, panel, np.array(exact), sample, sample.channel(), ranks)
+    whole, ranks = _ranks(truth, rules, positions, progress)
+    measured = _Measured(truth, prompts, panel, np.array(exact), sample, sample.channel(), whole, ranks)
     made = []
     for place, one in enumerate(taken):
         made.append(measured.release(one))
@@ -132,13 +133,15 @@ def check_rules(truth: Distributions, rules: Sequence[ReleaseRule]) -> None:
             rule.check(truth.vocabulary.size)
 
 
-def _ranks(truth: Distributions, rules: Sequence[ReleaseRule], positions: int, progress: Progress) -> dict[str, Rank]:
-    """What each rule leaves of the hidden width."""
+def _ranks(
+    truth: Distributions, rules: Sequence[ReleaseRule], positions: int, progress: Progress
+) -> tuple[Rank, dict[str, Rank]]:
+    """The rank of the exact log-probabilities, and what each rule leaves of it."""
     altering = [rule.spec for rule in rules if not isinstance(rule, Exact)]
     report = measure_width(truth, positions=positions, rules=altering, progress=progress)
     ranks = {one.rule: one.found for one in report.precisions}
     # Where too little of the truth itself is there to look at, no rule is looked at.
-    return {rule.spec: ranks.get(rule.spec, report.width.found) for rule in rules}
+    return report.width.found, {rule.spec: ranks.get(rule.spec, report.width.found) for rule in rules}
 
 
 def _read_prompt(
@@ -217,6 +220,7 @@ class _Measured:
     exact: Float64
     sample: Sample
     channel: Channel
+    whole_rank: Rank
     ranks: Mapping[str, Rank]
 
     @property
@@ -250,6 +254,9 @@ class _Measured:
             smallest_judgeable(errors, self.noise),
             self.sample.state_bits(one.rule, self.channel, one.rng),
             self._layer_bits(one.rule),
+            recovered_bits(
+                self.sample.rows, one.rule, self.truth.head, self.whole_rank, zlib.crc32(one.rule.spec.encode())
+            ),
             self.sample.size_bits(one.rule),
             told(hi[:, 0], lo[:, models].T, self.noise, LEVEL),
             self.ranks[one.rule.spec],
