@@ -123,6 +123,11 @@ def test_rules_are_named_once(tiny_truth: Distributions) -> None:
             measure_releases(tiny_truth, [parse_rule(spec) for spec in specs], [])
 
 
+def test_a_forecast_is_no_truth(tiny_forecasts: Mapping[str, Distributions]) -> None:
+    with pytest.raises(InputError, match="not a truth: got a forecast without a noise floor"):
+        measure_releases(tiny_forecasts["uniform"], [parse_rule("round:2")], [])
+
+
 def test_a_list_longer_than_the_vocabulary_is_refused(tiny_truth: Distributions) -> None:
     with pytest.raises(InputError, match="more tokens than there are: got 2049 of a vocabulary of 2048"):
         measure_releases(tiny_truth, [parse_rule("topk:2049")], [])

@@ -127,7 +127,7 @@ def _publish(truth: Distributions, rule: ReleaseRule, measured: Release, folder:
         rule,
         folder,
         noise_floor=measured.noise_floor(truth.manifest["noise_floor"]),
-        measured=truth.manifest["measured"] | {"release": measured.record()},
+        measured=truth.manifest.get("measured", {}) | {"release": measured.record()},
         rng=np.random.default_rng(),
         progress=progress,
     )

@@ -83,8 +83,8 @@ class Sample:
             case Float16():
                 return max(stored, rounding_variance(self.rows, "float16"))
             case Temperature(temperature):
-                warm = self.rows / np.float32(temperature)
-                return max(stored, temperature**2 * rounding_variance(warm, "float32"))
+                warm = rounding_variance(self.rows, "float32", 1 / temperature)
+                return max(stored, temperature**2 * warm)
             case _:
                 return stored
 
@@ -129,8 +129,9 @@ class Sample:
             case Float16():
                 return float(tokens * 8 * np.dtype(np.float16).itemsize)
             case Round():
-                finite = np.where(np.isfinite(self.rows), self.rows, self.rows.max(axis=1, keepdims=True))
-                span = (finite.max(axis=1) - finite.min(axis=1)).astype(np.float64)
+                finite = np.isfinite(self.rows)
+                high = self.rows.max(axis=1, where=finite, initial=-np.inf).astype(np.float64)
+                span = high - self.rows.min(axis=1, where=finite, initial=np.inf)
                 return float(min(tokens * np.log2(span / rule.step_nats + 1).mean(), tokens * wide))
             case _:
                 return float(tokens * wide)

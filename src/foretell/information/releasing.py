@@ -120,6 +120,14 @@ def check_rules(truth: Distributions, rules: Sequence[ReleaseRule]) -> None:
             expected="different release rules",
             fix="Name each rule once: --rule round:2 --rule topk:20.",
         )
+    if "noise_floor" not in truth.manifest:
+        raise InputError(
+            "not a truth",
+            where=str(truth.folder),
+            got=f"a {truth.manifest.get('role', 'folder')} without a noise floor",
+            expected="a folder written by `foretell collect`",
+            fix="Name the truth with --truth, forecasts with --forecast.",
+        )
     if truth.kind == "topk":
         raise InputError(
             "a truth that was cut already",
