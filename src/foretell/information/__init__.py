@@ -2,7 +2,7 @@
 
 from foretell.information.family_members import Member
 from foretell.information.inspection import Known, inspect
-from foretell.information.layer_trace import LayerTrace, layer_trace
+from foretell.information.layer_trace import TracedWidth, traced_width
 from foretell.information.member_losses import MemberLosses, member_losses
 from foretell.information.surviving import VersionSpace
 from foretell.information.tracking import Tracking, cross_moments, tracking
@@ -13,16 +13,16 @@ __all__ = [
     "Family",
     "Inspection",
     "Known",
-    "LayerTrace",
     "Member",
     "MemberLosses",
     "Suspicion",
+    "TracedWidth",
     "Tracking",
     "VersionSpace",
     "cross_moments",
     "inspect",
-    "layer_trace",
     "member_losses",
+    "traced_width",
     "tracking",
     "version_space",
 ]
