@@ -13,11 +13,11 @@ from foretell.suites.passages import passages
 #: Libraries that foretell itself needs, so that they are installed wherever it is, with much source of their own.
 LIBRARIES = ("numpy", "numba", "altair", "pydantic", "rich")
 #: Characters of a passage, and passages of one file at most.
-_LENGTH, _PER_FILE = 120, 3
+_LENGTH, _PER_FILE = 64, 3
 _SEED = 1
 
 
-def many_prompts(count: int = 1200) -> Suite:
+def many_prompts(count: int = 1000) -> Suite:
     """Short prompts, scored at their last token, of the standard library and of installed libraries.
 
     A slice is a library, a document a file; passages that stand in several files, such as licences, come once.

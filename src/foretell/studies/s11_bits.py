@@ -40,7 +40,7 @@ LARGE, TINY_FAMILY, ORGANISMS = "smollm2", ("tiny", "tiny@768", "tiny@96"), ("tw
 _RULES = ("float16", "round:3", "round:2", "round:1", "round:0", "noise:0.1")
 _CURVES = ("exact", "float16", "round:2", "round:1", "noise:0.1")
 #: Positions of the curves, in multiples of the width; and the most that is read.
-_MULTIPLES, _MOST = (1.02, 1.1, 1.5, 2.0, 3.5), 2048
+_MULTIPLES, _MOST = (1.02, 1.2, 1.5, 8.0), 1024
 #: Positions that an ellipsoid may take, where they are at hand, and prompts of each suite.
 _STATES, _LARGE_PROMPTS = 20_000, 60
 _PRECISIONS, _TRIALS = ("float32", "float16", "2", "1", "0"), 40
