@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from foretell.distributions import (
     DistributionWriter,
     FactoredBlock,
     TopKBlock,
+    Vocabulary,
     log_softmax,
 )
 from foretell.distributions.release import parse_rule, released
@@ -53,16 +55,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return collect(open_target("tiny"), suite, tmp_path_factory.mktemp("width") / "truth").folder
 
 
-def copied(truth: Path, to: Path, change: Any) -> Path:
-    """A truth with other blocks."""
+def copied(truth: Path, to: Path, change: Callable[[Block], Block], vocabulary: Vocabulary | None = None) -> Path:
+    """A truth with other blocks, or with another tokenizer."""
     opened = Distributions(truth)
     facts = {name: opened.manifest[name] for name in ("role", "source", "suite")} | {"dtype": "float32"}
-    writer = DistributionWriter(
-        to, opened.prompts, [[at] for at in range(len(opened.prompts))], opened.vocabulary, facts
-    )
-    for at in range(len(opened.prompts)):
-        block: Block = change(opened.block(at))
+    plan = [[at] for at in range(len(opened.prompts))]
+    writer = DistributionWriter(to, opened.prompts, plan, vocabulary or opened.vocabulary, facts)
+    blocks = [change(opened.block(at)) for at in range(len(opened.prompts))]
+    for at, block in enumerate(blocks):
         writer.write(at, block)
+    if isinstance(blocks[0], FactoredBlock):
+        writer.write_head(blocks[0].head)
     writer.finish()
     return to
 
@@ -74,9 +77,8 @@ def exact(block: Block) -> DenseBlock:
 
 @pytest.mark.parametrize("step", ["96", "768", "3072"])
 def test_the_shipped_checkpoints(step: str, tmp_path: Path) -> None:
-    suite = Suite(
-        "few", tuple(Prompt(one.id, one.text, scored="all") for one in load_suite("foretell-300").prompts[:6])
-    )
+    few = load_suite("foretell-300").prompts[:6]
+    suite = Suite("few", tuple(Prompt(one.id, one.text, scored="all") for one in few))
     truth = collect(open_target(f"tiny@{step}"), suite, tmp_path / "truth")
     report = measure_width(truth, rules=())
     assert report.width.found.rank == 128
@@ -113,10 +115,11 @@ def test_width_of_dense_truths(tiny: Path, tmp_path: Path) -> None:
 
     told = found("width", "--truth", copied(tiny, tmp_path / "never", some_never), "--rule", "float16")
     assert (told["left_out"], told["width"]["rank"]) == (150, 128)
-    same = copied(
-        tiny, tmp_path / "same", lambda block: DenseBlock(np.full((len(block), 2048), -np.log(2048), np.float32))
-    )
-    told = found("width", "--truth", same)
+
+    def uniform(block: Block) -> DenseBlock:
+        return DenseBlock(np.full((len(block), 2048), -np.log(2048), np.float32))
+
+    told = found("width", "--truth", copied(tiny, tmp_path / "same", uniform))
     assert told["width"]["status"] == "not determined"
     assert "0 tokens that are possible everywhere and change are too few" in told["width"]["reason"]
 
@@ -165,7 +168,10 @@ def test_what_is_refused(tiny: Path, tmp_path: Path) -> None:
     refused(InputError, "unknown target", "--truth", tiny, "--against", "nobody")
     dense = copied(tiny, tmp_path / "dense", exact)
     refused(InputError, "no output layer to compare with", "--truth", tiny, "--against", dense)
-    refused(VocabularyError, "another vocabulary", "--truth", tiny, "--against", "smollm2")
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text((tiny / "tokenizer.json").read_text() + "\n")
+    other = copied(tiny, tmp_path / "other", lambda block: block, Vocabulary(tokenizer, 2048))
+    refused(VocabularyError, "another vocabulary", "--truth", tiny, "--against", other)
 
 
 def test_smollm2() -> None:

@@ -55,7 +55,14 @@ def test_wide_models(width: int, norm: Norm, bias: bool) -> None:
 
 
 def config(kind: str, tied: bool) -> Any:
-    same = {"vocab_size": 700, "tie_word_embeddings": tied, "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
+    sizes: dict[str, Any]
+    same: dict[str, Any] = {
+        "vocab_size": 700,
+        "tie_word_embeddings": tied,
+        "pad_token_id": 0,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+    }
     if kind == "llama":
         sizes = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
         return transformers.LlamaConfig(**same, **sizes)
@@ -86,7 +93,8 @@ REAL = [
 @pytest.mark.parametrize(("kind", "tied", "trained", "rank", "offset"), REAL)
 def test_random_transformers(kind: str, tied: bool, trained: bool, rank: int, offset: bool) -> None:
     torch.manual_seed(0)
-    model: Any = transformers.AutoModelForCausalLM.from_config(config(kind, tied)).eval()
+    auto: Any = transformers.AutoModelForCausalLM
+    model = auto.from_config(config(kind, tied)).eval()
     norms = [one for one in model.modules() if isinstance(one, torch.nn.LayerNorm)]
     with torch.no_grad():
         for norm in norms if trained else []:
