@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from foretell.base.errors import InputError
+from foretell.base.errors import InputError, VocabularyError
 from foretell.base.files import MANIFEST
 from foretell.cli.console import emit_json, out, progress_bars, say
 from foretell.distributions import Distributions
-from foretell.information.fingerprint_reading import check_one_vocabulary, stated_error_nats
+from foretell.information.fingerprint_reading import stated_error_nats
 from foretell.information.layer_report import KnownLayer, known_layer, measure_layer
 from foretell.information.width_report import POSITIONS
 from foretell.targets.specs import OpenOptions, open_target
@@ -72,7 +72,14 @@ def _known(against: str | None, truth: Distributions) -> KnownLayer | None:
         target = open_target(against, OpenOptions(spare_tokenizer=truth.folder, say=say))
         vocabulary = target.vocabulary
         known = None if target.head is None else KnownLayer(against, target.head)
-    check_one_vocabulary(truth, against, vocabulary)
+    if vocabulary.digest != truth.vocabulary.digest:
+        raise VocabularyError(
+            "another vocabulary",
+            where=f"--against {against}",
+            got=f"{vocabulary.size} tokens of tokenizer {vocabulary.digest}",
+            expected=f"the truth's {truth.vocabulary.size} tokens of tokenizer {truth.vocabulary.digest}",
+            fix="Compare with the model that the truth is of, or one with the same tokenizer.",
+        )
     if known is None:
         raise InputError(
             "no output layer to compare with",

@@ -194,8 +194,9 @@ def _sphere(
         return Unscored("whether a part of the logits is the same at every position cannot be told")
     needed = positions_needed(found.basis.shape[1] - width.offset, width.offset)
     more = truth_rows(truth, int(_SPARE * needed), progress)
-    if len(more) >= needed:
-        found = with_states(found.basis, _rows(more, progress))
+    if len(more) < needed:
+        return Unscored(f"it takes {needed:,} different positions, and the truth has {len(more):,}")
+    found = with_states(found.basis, _rows(more, progress))
     return sphere_layer(found, offset=width.offset, progress=progress)
 
 

@@ -131,8 +131,10 @@ def linear_error(basis: Float64, true: Float64) -> Error:
         basis: (vocabulary, rank), orthonormal columns of the recovered layer.
         true: (vocabulary, columns), centred.
     """
-    reached = np.linalg.lstsq(true, basis, rcond=None)[0]
-    compared = true @ np.linalg.qr(reached)[0]
+    compared = true
+    if basis.shape[1] < true.shape[1]:
+        reached = np.linalg.lstsq(true, basis, rcond=None)[0]
+        compared = true @ np.linalg.qr(reached)[0]
     left = compared - basis @ (basis.T @ compared)
     return Error(_rms(left), _rms(compared), compared.shape[1])
 

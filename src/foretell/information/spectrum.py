@@ -25,8 +25,8 @@ Computed = Literal["float32", "float16", "bfloat16"]
 #: 4 bits more than one rounding (SmolLM2: 11 times the rounding, tiny: 4), here 6 bits; in half precision the products
 #: are summed in float32 and rounded once, here 2 bits.
 COMPUTING: Mapping[str, float] = {"float32": 64 * FLOAT32_ROUNDOFF, "float16": 4 * 2.0**-11, "bfloat16": 4 * 2.0**-8}
-#: Rows in which the rounding is looked for.
-_SAMPLE = 64
+#: Rows in which the rounding is looked for, and tokens of each, evenly spread: more would take memory and tell no more.
+_SAMPLE, _SAMPLE_TOKENS = 64, 4096
 #: An error that is uniform over a step has half a step over √3 as its standard deviation.
 _UNIFORM = math.sqrt(3)
 #: Rounding is not alike for all entries: large log-probabilities have larger steps. Its largest singular value stays
@@ -68,7 +68,7 @@ def noise_of(rows: NDArray[np.floating], computed: Computed = "float32", error_n
     >>> exact = -np.random.default_rng(0).exponential(5, (4, 100))
     >>> noise = noise_of(exact.round(1).astype(np.float32))
     >>> round(noise.stored, 4), noise.precision.words()
-    (0.0289, '1 decimals')
+    (0.0289, '1 decimal')
     """
     precision = precision_of(rows)
     steps = precision.half_steps(rows) / _UNIFORM
@@ -137,7 +137,7 @@ class SpectrumReader:
         self._parts.append(self._sketch.of(centred(rows)).astype(self.kept_as, copy=False))
         taken = sum(map(len, self._sample))
         if taken < _SAMPLE:
-            self._sample.append(rows[: _SAMPLE - taken].copy())
+            self._sample.append(rows[: _SAMPLE - taken, :: -(-self.tokens // _SAMPLE_TOKENS)].copy())
 
     def spectrum(self) -> Spectrum:
         """All that came."""
