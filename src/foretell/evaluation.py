@@ -9,7 +9,7 @@ write_report(Path("run"), Path("report.html"))
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,18 @@ from foretell.verdicts.scorecard import scorecard
 
 #: Positions of a forecast that go into one shard.
 _FORECAST_SHARD_ROWS = 512
+MeasuredBy = Callable[[Sequence[TokenizedPrompt]], dict[str, Any]]
 
 
 def collect(
-    target: Target, suite: Suite, out: Path, *, kind: str = "auto", dtype: str = "float32", progress: Progress = quiet
+    target: Target,
+    suite: Suite,
+    out: Path,
+    *,
+    kind: str = "auto",
+    dtype: str = "float32",
+    measured_by: MeasuredBy | None = None,
+    progress: Progress = quiet,
 ) -> Distributions:
     """What is true: the target's next-token distributions on a suite, bound to its identity and its noise.
 
@@ -53,6 +61,7 @@ def collect(
     Args:
         kind: 'dense', 'factored', 'topk', or 'auto': the most exact that is small.
         dtype: of dense log-probabilities, 'float32' or 'float16'.
+        measured_by: what the target itself knows about its answers on the sampled prompts, for the manifest.
 
     Raises:
         ForetellError: of the family that fits; a folder that this call began is removed when the input was wrong.
@@ -86,6 +95,8 @@ def collect(
     with discarding(writer):
         stored = [writer.stored(prompt, target.head) for prompt in sample]
         noise = collection.noise_floor(target, sample, stored)
+    if measured_by is not None:
+        measured |= measured_by(sample)
     writer.finish(noise_floor=noise, measured=measured)
     return Distributions(out)
 

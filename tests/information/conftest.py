@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from foretell.forecasters.specs import open_forecaster
 from foretell.suites import load_suite
 from foretell.targets.collection import tokenize
 from foretell.targets.specs import open_target
+from foretell.targets.tiny import checkpoint_folder
 
 Float64 = NDArray[np.float64]
 PROMPTS, FLOOR, LISTED = 80, 1e-6, 10
@@ -132,3 +134,12 @@ def _logit_lens(prompts: Sequence[TokenizedPrompt]) -> dict[str, Float64]:
                 logits = model.lm_head(model.model.norm(state[0, list(prompt.positions)]))
                 rows.append(np.asarray(log_normalised(logits.numpy())))
     return {name: np.concatenate(rows) for name, rows in found.items()}
+
+
+@pytest.fixture
+def shipped_copy(tmp_path: Path) -> Path:
+    """The shipped target's folder, to be changed: another checkpoint's weights, so that it is not the target."""
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint_folder(1536), folder)
+    shutil.copy(checkpoint_folder() / "tokenizer.json", folder)
+    return folder

@@ -9,7 +9,7 @@ import pytest
 
 from foretell.base.interval import Unscored
 from foretell.distributions.combining import log_normalised
-from foretell.information import Suspicion, Tracking, Width, cross_moments, output_width, tracking
+from foretell.information import Suspicion, TracedWidth, Tracking, cross_moments, traced_width, tracking
 from foretell.information.undeclared import (
     FALSE_ALARMS,
     HONEST_TRIED,
@@ -122,26 +122,26 @@ def test_without_text_there_is_nothing_to_compare_with(scene: Scene) -> None:
 
 def test_the_width_of_the_target_is_read_from_its_answers(scene: Scene) -> None:
     for own in (scene.answers["model:tiny@1536"], scene.answers["model:tiny@1536"].astype(np.float16)):
-        found = output_width(own)
+        found = traced_width(own)
         assert (found.status, found.width) == ("found", 128)
-    assert output_width(scene.answers["model:tiny@1536"][:120]).status == "not found"
+    assert traced_width(scene.answers["model:tiny@1536"][:120]).status == "not found"
 
 
 def test_text_and_rules_have_no_width(scene: Scene) -> None:
-    honest = {name: output_width(own) for name, own in scene.honest.items() if name.startswith("text")}
+    honest = {name: traced_width(own) for name, own in scene.honest.items() if name.startswith("text")}
     assert {found.status for found in honest.values()} == {"not found"}, honest
 
 
 def test_pools_hide_the_width_and_the_target_layer_shows_it(scene: Scene) -> None:
     hidden = linear(scene.answers["ngram:5:tiny"], scene.answers["model:tiny@1536"], 0.2)
-    assert output_width(hidden).status == "not found"
-    assert output_width(scene.honest["knows: layer 2"]).width == 128
+    assert traced_width(hidden).status == "not found"
+    assert traced_width(scene.honest["knows: layer 2"]).width == 128
 
 
 @pytest.mark.parametrize("floor", [1e-6, 1e-4])
 def test_a_floor_hides_the_width_from_the_first_look_only(scene: Scene, floor: float) -> None:
     model = scene.answers["model:tiny@1536"]
-    found = output_width(linear(model, np.full_like(model, -np.log(model.shape[1])), floor))
+    found = traced_width(linear(model, np.full_like(model, -np.log(model.shape[1])), floor))
     assert (found.status, found.width) == ("found", 128)
     assert found.tokens < model.shape[1]
 
@@ -161,7 +161,7 @@ def table(rng: np.random.Generator) -> Float64:
 
 def test_false_alarms_of_the_rank_in_simulation() -> None:
     rng, tried = np.random.default_rng(0), 300
-    found = [output_width(table(rng)).status for _ in range(tried)]
+    found = [traced_width(table(rng)).status for _ in range(tried)]
     assert found.count("found") == 0
     assert found.count("not found") > 200
     assert fraction_bounds(0, tried, 0.95).hi < 0.013
@@ -172,7 +172,7 @@ def test_the_rank_of_made_up_layers_is_found_in_simulation() -> None:
     for _ in range(40):
         width, positions, tokens = int(rng.integers(8, 60)), int(rng.integers(100, 300)), int(rng.integers(200, 400))
         logits = rng.normal(size=(positions, width)) @ rng.normal(size=(width, tokens)) + rng.normal(size=tokens)
-        found = output_width(log_normalised(logits).astype(np.float32))
+        found = traced_width(log_normalised(logits).astype(np.float32))
         assert found.status == "found"
         assert found.width in (width, width + 1)  # one more for the bias
 
@@ -235,7 +235,7 @@ def test_what_is_explained_leaves_nothing() -> None:
 
 def test_the_words_are_careful() -> None:
     found = suspicion("m", Tracking(0.5, 0.45, 0.6, 0.2, 50, 0.99), {}, ["t", "u"], texts=2, with_truth=False)
-    width = Width("found", 128, 1e5, 14.0, 400, 2048, 300)
+    width = TracedWidth("found", 128, 1e5, 14.0, 400, 2048, 300)
     inspection = Inspection("f", (), width, (found,), {"prompts": 50, "documents": 50, "positions": 400})
     assert inspection.finding
     text = " ".join(inspection.sentences())
@@ -250,7 +250,7 @@ def test_the_words_are_careful() -> None:
     named = Inspection("f", ("m w",), width, (), {})
     assert not named.finding
     assert "What is found below may come from that" in " ".join(named.sentences())
-    assert "not determined" in width_sentence(Width("not determined", reason="too few"))
+    assert "not determined" in width_sentence(TracedWidth("not determined", reason="too few"))
 
 
 def test_a_suspicion_is_recorded_with_its_evidence() -> None:

@@ -123,3 +123,27 @@ def test_parts_of_characters_have_lists_too(endpoint: EndpointTarget, torch_targ
     (block,) = endpoint.distributions([ids], [broken[:4]], "topk")
     assert isinstance(block, TopKBlock)
     check_block(block, 49_152, "parts of characters")
+
+
+def test_log_probabilities_after_a_bias_are_those_of_the_raw_logits(endpoint: EndpointTarget) -> None:
+    """What `foretell information rebuild` rests on; the server's own samplers, set to distort, must not show."""
+    ids, leader = endpoint.encode(PROMPTS[0]), endpoint.biased.leader
+    assert leader is not None
+    (block,) = endpoint.distributions([ids], [[len(ids) - 1]], "topk")
+    assert isinstance(block, TopKBlock)
+    plain = dict(zip(block.token_ids[0].tolist(), block.logprobs[0].tolist(), strict=True))
+    lead, lifted = dict([leader]), list(plain)[1:40]
+    led, row = endpoint.rows_with_bias(ids, [lead, dict.fromkeys(lifted, 20.0) | {leader[0]: 60.0}])
+    first = next(iter(plain))
+    reference = plain[first] + led[leader[0]] - leader[1] - led[first]
+    for token in lifted:
+        rebuilt = reference + (row[token] - 20.0) - (row[leader[0]] - 60.0)
+        assert rebuilt == pytest.approx(plain[token], abs=2e-4)
+
+
+def test_its_openai_interface_reports_before_the_bias(url: str, torch_target: TorchTarget) -> None:
+    tokenizer = torch_target.vocabulary.path.parent
+    plain = open_endpoint(url, "smollm2", tokenizer=tokenizer, top=5, dialect="plain")
+    ids = plain.encode(PROMPTS[0])
+    before, after = plain.rows_with_bias(ids, [{}, {3000: 20.0}])
+    assert before == pytest.approx(after, abs=1e-3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,24 @@ def true_logprobs(ids: Sequence[int]) -> np.ndarray:
     return np.asarray(logits - np.logaddexp.reduce(logits))
 
 
+def biased_logprobs(ids: Sequence[int], bias: Mapping[int, float]) -> np.ndarray:
+    logits = true_logprobs(ids)
+    for token, lift in bias.items():
+        logits[token] += lift
+    return np.asarray(logits - np.logaddexp.reduce(logits))
+
+
 def top_and_one_more(ids: Sequence[int], top: int, sampled: int) -> dict[int, float]:
     """The top tokens and, as servers do, one from further down."""
     truth = true_logprobs(ids)
     listed = [*np.argsort(-truth)[:top], sampled]
     return {int(token): float(truth[token]) for token in listed}
+
+
+def top_with_bias(body: Any) -> dict[int, float]:
+    """What a server that reports log-probabilities after the bias lists for a request."""
+    truth = biased_logprobs(body["prompt"], {int(token): lift for token, lift in body["logit_bias"].items()})
+    return {int(token): float(truth[token]) for token in np.argsort(-truth)[: body["logprobs"]]}
 
 
 class Fake:
@@ -63,9 +76,17 @@ class Fake:
     llama_tokenize = _tokens
 
     def llama_completion(self, body: Any) -> Any:
+        if body["post_sampling_probs"]:
+            truth = biased_logprobs(body["prompt"], dict(body["logit_bias"]))
+            top = np.argsort(-truth)[: body["n_probs"]].tolist()
+            return {
+                "completion_probabilities": [{"top_probs": [{"id": i, "prob": float(np.exp(truth[i]))} for i in top]}],
+                "tokens_evaluated": len(body["prompt"]),
+                "generation_settings": {"post_sampling_probs": True, "samplers": body["samplers"]},
+            }
         listed = top_and_one_more(body["prompt"], body["n_probs"] - 1, int(np.argmin(true_logprobs(body["prompt"]))))
-        truth = top_and_one_more(body["prompt"], body["n_probs"], next(iter(listed)))
-        entries = [{"id": token, "logprob": logprob} for token, logprob in truth.items()]
+        listed_too = top_and_one_more(body["prompt"], body["n_probs"], next(iter(listed)))
+        entries = [{"id": token, "logprob": logprob} for token, logprob in listed_too.items()]
         return {
             "completion_probabilities": [{"top_logprobs": entries}],
             "tokens_evaluated": len(body["prompt"]),
@@ -90,6 +111,8 @@ class Fake:
                 *({str(i): {"logprob": value, "decoded_token": "?"} for i, value in row.items()} for row in inner),
             ]
         last = top_and_one_more(ids, top, 0)
+        if "logit_bias" in body:
+            last = top_with_bias(body)
         choice["logprobs"] = {"top_logprobs": [{f"token_id:{i}": value for i, value in last.items()}]}
         return {"choices": [choice]}
 
@@ -98,6 +121,8 @@ class Fake:
 
     def plain_completions(self, body: Any) -> Any:
         row = top_and_one_more(body["prompt"], body["logprobs"], 1)
+        if "logit_bias" in body:
+            row = top_with_bias(body)
         legacy = {self.spelled(token): logprob for token, logprob in row.items()}
         usage = {"prompt_tokens": len(body["prompt"])}
         return {"choices": [{"logprobs": {"top_logprobs": [legacy]}}], "usage": usage}
@@ -348,3 +373,40 @@ def test_a_mass_that_is_all_listed_leaves_a_rest_of_zero() -> None:
     block = block_of_rows([{0: math.log(0.75), 1: math.log(0.25)}], 2, 2, "here")
     check_block(block, 2, "here")
     assert np.exp(block.rest_logprob[0]) < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["llama", "vllm", "plain"])
+def test_lists_under_a_bias_are_the_servers(connect: Any, kind: str) -> None:
+    target, server = connect(kind)
+    bias = {7: 9.0, 11: 12.0} | dict([target.biased.leader or (7, 9.0)])
+    first, second = target.rows_with_bias((5, 6), [bias, {}])
+    truth = biased_logprobs((5, 6), bias)
+    assert set(first) == set(np.argsort(-truth)[:TOP].tolist())
+    assert all(first[token] == pytest.approx(truth[token], abs=1e-9) for token in first)
+    assert set(second) == set(np.argsort(-true_logprobs((5, 6)))[:TOP].tolist())
+    path = "/completion" if kind == "llama" else "/v1/completions"
+    bodies = sorted(server.posts(path), key=lambda body: len(body["logit_bias"]))
+    assert [len(body["logit_bias"]) for body in bodies] == [0, len(bias)]
+    assert kind != "llama" or (bodies[1]["samplers"], bodies[1]["temperature"]) == ([], 1.0)
+
+
+def test_probabilities_of_zero_are_not_listed(connect: Any) -> None:
+    def underflow(path: str, answer: Any) -> Any:
+        if path == "/completion":
+            answer["completion_probabilities"][0]["top_probs"][-1]["prob"] = 0.0
+        return answer
+
+    target, _ = connect("llama", underflow)
+    (row,) = target.rows_with_bias((5, 6), [{7: 9.0}])
+    assert len(row) == TOP - 1
+
+
+def test_a_llama_server_that_samples_first_is_refused(connect: Any) -> None:
+    def sampling(path: str, answer: Any) -> Any:
+        if path == "/completion":
+            answer["generation_settings"]["samplers"] = ["top_k"]
+        return answer
+
+    target, _ = connect("llama", sampling)
+    with pytest.raises(EndpointError, match="another question was answered"):
+        target.rows_with_bias((5, 6), [{7: 9.0}])

@@ -15,7 +15,7 @@ from foretell.cli.app import app
 from foretell.cli.console import out
 from foretell.cli.score import print_score
 from foretell.distributions import Distributions
-from foretell.information import Tracking, Width
+from foretell.information import TracedWidth, Tracking
 from foretell.information.undeclared import Inspection, suspicion
 from foretell.reports.sentences import beside_references, claimed, methods, opening, verdict
 from foretell.verdicts.claims import claims, one_line
@@ -113,7 +113,7 @@ def test_nor_does_a_whole_page(
 
 
 def test_nor_does_an_inspection() -> None:
-    widths = [Width(status, 128, 1e5, 9.0, 9, 9, 9, "too few") for status in
+    widths = [TracedWidth(status, 128, 1e5, 9.0, 9, 9, 9, "too few") for status in
               ("found", "not found", "not determined", "stated")]  # fmt: skip
     found: list[Tracking | Unscored] = [
         Tracking(0.9, 0.8, 0.95, 0.5, 9, 0.99),

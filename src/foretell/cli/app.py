@@ -19,6 +19,7 @@ from foretell.cli import (
     demo,
     diff,
     forecast,
+    information,
     inspect_forecast,
     judge,
     keys,
@@ -105,6 +106,7 @@ _PANELS = {
         "organism": organism,
         "transfer": transfer,
         "inspect": inspect_forecast,
+        "information": information,
         "study": study,
     },
 }

@@ -15,7 +15,7 @@ from foretell.distributions import Block, Distributions, TokenizedPrompt, rows
 from foretell.distributions.pairing import check_same_questions
 from foretell.forecasters.dense import dense_logprobs
 from foretell.forecasters.forecaster import Forecaster
-from foretell.information.output_width import Width, output_width
+from foretell.information.layer_trace import TracedWidth, traced_width
 from foretell.information.tracking import cross_moments, tracking
 from foretell.information.undeclared import LEVEL, Inspection, Suspicion, suspicion
 from foretell.verdicts.named_models import named_models
@@ -120,11 +120,11 @@ def _sample(prompts: Sequence[TokenizedPrompt]) -> list[int]:
     return sorted(int(index) for index in order[:enough])
 
 
-def _width(forecast: Distributions, chosen: Sequence[int]) -> Width:
+def _width(forecast: Distributions, chosen: Sequence[int]) -> TracedWidth:
     if forecast.head is not None:
-        return Width("stated", width=forecast.head.weight.shape[1])
+        return TracedWidth("stated", width=forecast.head.weight.shape[1])
     if forecast.kind == "topk":
-        return Width("not determined", reason="the forecast lists its likeliest tokens only")
+        return TracedWidth("not determined", reason="the forecast lists its likeliest tokens only")
     vocabulary, rng = forecast.vocabulary.size, np.random.default_rng(_SEED)
     tokens = np.sort(rng.permutation(vocabulary)[:MOST_TOKENS])
     parts: list[Float64] = []
@@ -135,7 +135,7 @@ def _width(forecast: Distributions, chosen: Sequence[int]) -> Width:
         left -= len(block)
         if left == 0:
             break
-    return output_width(np.concatenate(parts))
+    return traced_width(np.concatenate(parts))
 
 
 def _suspicions(

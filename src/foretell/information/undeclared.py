@@ -1,6 +1,6 @@
 """Traces of a model that nobody declared: what `foretell inspect` looks for in a forecast, and how it says it.
 
-Two looks: whether the log-probabilities have the rank of an output layer (`output_width`), and whether they follow a
+Two looks: whether the log-probabilities have the rank of an output layer (`traced_width`), and whether they follow a
 known model beyond what text, declared helpers and the truth explain (`tracking`). Both are evidence, neither is proof;
 and no trace is no proof either: other widths, other models, and careful mixing go unseen.
 """
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from foretell import __version__
 from foretell.base.interval import Unscored
-from foretell.information.output_width import Width
+from foretell.information.layer_trace import TracedWidth
 from foretell.information.tracking import Tracking
 from foretell.scoring.confidence import fraction_bounds
 
@@ -101,7 +101,7 @@ class Inspection:
 
     forecast: str
     named: tuple[str, ...]
-    width: Width
+    width: TracedWidth
     suspicions: tuple[Suspicion, ...]
     sampled: dict[str, int]
     notes: tuple[str, ...] = ()
@@ -185,7 +185,7 @@ def suspicion(
     return Suspicion(model, status, found, bar, yardsticks, tuple(beside), with_truth)
 
 
-def width_sentence(width: Width) -> str:
+def width_sentence(width: TracedWidth) -> str:
     """What the singular values say, in words."""
     seen = f"{width.positions:,} different positions and {width.tokens:,} tokens"
     layer = f"an output layer of width {width.width}, as a neural language model has"

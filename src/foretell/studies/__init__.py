@@ -11,6 +11,8 @@ from foretell.studies import (
     s08_vocabulary,
     s09_composites,
     s10_checkpoints,
+    s11_bits,
+    s12_pinned_down,
 )
 from foretell.studies.study import Study
 
@@ -29,6 +31,8 @@ STUDIES: dict[str, Study] = {
         s08_vocabulary.STUDY,
         s09_composites.STUDY,
         s10_checkpoints.STUDY,
+        s11_bits.STUDY,
+        s12_pinned_down.STUDY,
     )
 }
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from foretell.base.errors import InputError
 from foretell.targets.composite_rules import RULES, SCHEMA, Rule
+from foretell.targets.variation_specs import halves, is_variation, split
 
 COMPOSITE = "composite"
 #: No definition is longer; a larger file is not worth parsing.
@@ -86,15 +87,27 @@ def _placed_spec(target: str, file: Path) -> str:
 
     >>> _placed_spec("int8:hf:./model", Path("parts/pool.toml")), _placed_spec("hf:owner/name", Path("pool.toml"))
     ('int8:hf:parts/model', 'hf:owner/name')
+    >>> _placed_spec("mixed:0.5:hf:./a+tiny", Path("parts/pool.toml"))
+    'mixed:0.5:hf:parts/a+tiny'
     """
     kind, _, rest = target.partition(":")
     if kind == "int8" and rest:
-        if rest.partition(":")[0] == COMPOSITE:
-            _refuse(f"{file}: parts", repr(target), "a model to quantise")
-        return f"{kind}:{_placed_spec(rest, file)}"
+        return f"{kind}:{_placed_base(target, rest, file)}"
+    if is_variation(target):
+        kind, arguments, rest = split(target)
+        if kind == "nudged" and not arguments[0].isdecimal():
+            arguments = (str(file.parent / arguments[0]), *arguments[1:])
+        bases = halves(target) if kind == "mixed" else (rest,)
+        return ":".join([kind, *arguments, "+".join(_placed_base(target, base, file) for base in bases)])
     if rest and (kind in _FILES or (kind == "hf" and rest.startswith("."))):
         return f"{kind}:{file.parent / rest}"
     return target
+
+
+def _placed_base(target: str, base: str, file: Path) -> str:
+    if base.partition(":")[0] == COMPOSITE:
+        _refuse(f"{file}: parts", repr(target), "a model to quantise or to vary")
+    return _placed_spec(base, file)
 
 
 def _read(file: Path) -> dict[str, Any]:

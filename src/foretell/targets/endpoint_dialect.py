@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -65,6 +65,23 @@ class Dialect(Protocol):
 
     def ask(self, ids: Sequence[int], positions: Sequence[int], top: int) -> list[Row]:
         """Log-probability by token id, for each position: at least the `top` likeliest tokens."""
+        ...
+
+
+@runtime_checkable
+class BiasedDialect(Dialect, Protocol):
+    """A kind of server that takes a bias of logits, and may report log-probabilities as they are with it.
+
+    Attributes:
+        leader: a token that has to lead every biased answer, and by how many nats more it is biased; None where
+            answers need none.
+    """
+
+    @property
+    def leader(self) -> tuple[int, float] | None: ...
+
+    def ask_biased(self, ids: Sequence[int], bias: Mapping[int, float], top: int) -> Row:
+        """Log-probability by token id after all these tokens, of the `top` likeliest tokens with the bias."""
         ...
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +14,9 @@ _COMPLETION = "/completion"
 _LETTER = "a"
 #: Added to a logit, it leaves no other token a chance.
 _CERTAIN = 10_000.0
+#: Added to a logit beside a bias, it leaves other tokens a chance of about one in a million, and float32 room for
+#: their probabilities: those below e⁻⁸⁷ are 0.
+_LEAD = 40.0
 
 
 class LlamaServer:
@@ -65,25 +69,50 @@ class LlamaServer:
         return [self._ask_one(ids[: position + 1], top) for position in positions]
 
     def _ask_one(self, ids: Sequence[int], top: int) -> Row:
+        body = {"n_probs": top, "temperature": 0.0, "logit_bias": [[self._letter, _CERTAIN]]}
+        found = self._listed(ids, body, post=False)
+        return likeliest({entry["id"]: entry["logprob"] for entry in found}, top, self._client, _COMPLETION)
+
+    @property
+    def leader(self) -> tuple[int, float] | None:
+        """See `BiasedDialect`: the letter, which has to be the token that is generated."""
+        return self._letter, _LEAD
+
+    def ask_biased(self, ids: Sequence[int], bias: Mapping[int, float], top: int) -> Row:
+        """See `BiasedDialect`: probabilities after the bias and no other sampler, as their logs.
+
+        Those that float32 cannot hold are 0 and left out.
+        """
+        body = {
+            "n_probs": top,
+            "temperature": 1.0,
+            "samplers": [],
+            "logit_bias": [[token, lift] for token, lift in bias.items()],
+        }
+        found = self._listed(ids, body, post=True)
+        row = {entry["id"]: math.log(entry["prob"]) for entry in found if part(entry, "prob")}
+        return likeliest(row, min(top, len(row)), self._client, _COMPLETION)
+
+    def _listed(self, ids: Sequence[int], question: Mapping[str, Any], *, post: bool) -> list[Any]:
+        """The entries of the one position that is generated; `post`: probabilities after bias and samplers."""
         body = {
             "model": self.served.model,
             "prompt": list(ids),
             "n_predict": 1,
-            "n_probs": top,
-            "temperature": 0.0,
-            "post_sampling_probs": False,
+            "post_sampling_probs": post,
             "backend_sampling": False,
             "cache_prompt": False,
-            "logit_bias": [[self._letter, _CERTAIN]],
             "stream": False,
+            **question,
         }
         answer = self._client.post(_COMPLETION, body)
-        found = part(answer, "completion_probabilities", 0, "top_logprobs")
+        found = part(answer, "completion_probabilities", 0, "top_probs" if post else "top_logprobs")
         if not isinstance(found, list):
             raise missing_logprobs(self._client, _COMPLETION, found)
+        settings = part(answer, "generation_settings")
         read = part(answer, "tokens_evaluated")
-        if read != len(ids) or part(answer, "generation_settings", "post_sampling_probs"):
-            got = f"{read} tokens read, settings {str(part(answer, 'generation_settings'))[:80]}"
+        if read != len(ids) or bool(part(settings, "post_sampling_probs")) != post or (post and settings["samplers"]):
+            got = f"{read} tokens read, settings {str(settings)[:80]}"
             fix = "Use a llama.cpp server that knows token ids as a prompt and post_sampling_probs."
             raise self._client.failure(_COMPLETION, "another question was answered", got, f"{len(ids)} tokens", fix)
-        return likeliest({entry["id"]: entry["logprob"] for entry in found}, top, self._client, _COMPLETION)
+        return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -60,8 +60,17 @@ class PlainServer:
         """See `Dialect`."""
         return [self._ask_one(list(ids[: position + 1]), top) for position in positions]
 
-    def _ask_one(self, ids: list[int], top: int) -> Row:
-        body = {**NEUTRAL, "model": self.served.model, "prompt": ids, "logprobs": top}
+    @property
+    def leader(self) -> tuple[int, float] | None:
+        """See `BiasedDialect`."""
+        return None
+
+    def ask_biased(self, ids: Sequence[int], bias: Mapping[int, float], top: int) -> Row:
+        """See `BiasedDialect`."""
+        return self._ask_one(list(ids), top, {"logit_bias": {str(token): lift for token, lift in bias.items()}})
+
+    def _ask_one(self, ids: list[int], top: int, more: Mapping[str, Any] = NEUTRAL) -> Row:
+        body = {**NEUTRAL, "model": self.served.model, "prompt": ids, "logprobs": top, **more}
         answer = self._client.post(COMPLETIONS, body)
         read = part(answer, "usage", "prompt_tokens")
         if read is not None and read != len(ids):

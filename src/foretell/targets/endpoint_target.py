@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from foretell.base.errors import ContextError, EndpointError, InputError, VocabularyError
 from foretell.base.files import MANIFEST
 from foretell.distributions import Block, Head, Vocabulary
 from foretell.targets.endpoint_client import KEY_VARIABLES, Client, Patience
-from foretell.targets.endpoint_dialect import Dialect, Row, block_of_rows, part
+from foretell.targets.endpoint_dialect import BiasedDialect, Dialect, Row, block_of_rows, part
 from foretell.targets.endpoint_llama import LlamaServer
 from foretell.targets.endpoint_plain import PlainServer
 from foretell.targets.endpoint_vllm import VllmServer
 from foretell.targets.hf_folder import CONFIG
 from foretell.targets.target import TargetIdentity
 
+Answer = TypeVar("Answer")
 _MODELS = "/v1/models"
 #: vLLM's own limit, and enough for the likely tokens.
 DEFAULT_TOP = 20
@@ -154,11 +156,30 @@ class EndpointTarget:
             blocks.append(block_of_rows(rows, self.top, self.vocabulary.size, where))
         return blocks
 
+    @property
+    def biased(self) -> BiasedDialect:
+        """The server, as far as it takes a bias.
+
+        Raises:
+            InputError: it is of a kind that does not.
+        """
+        if not isinstance(self._dialect, BiasedDialect):
+            fix = "Use an OpenAI-compatible server with logit_bias."
+            raise _bad(self.identity.name, "a server that takes no bias", type(self._dialect).__name__, "one", fix)
+        return self._dialect
+
+    def rows_with_bias(self, ids: Sequence[int], biases: Sequence[Mapping[int, float]]) -> list[Row]:
+        """The top rows after all these tokens under each bias, a few requests at a time; the first failure ends all."""
+        return self._in_parallel([partial(self.biased.ask_biased, ids, bias, self.top) for bias in biases])
+
     def _ask_all(self, asked: Sequence[tuple[Sequence[int], tuple[int, ...]]]) -> list[list[Row]]:
         """Answers in order, a few requests at a time; the first failure ends the rest."""
+        return self._in_parallel([partial(self._dialect.ask, ids, group, self.top) for ids, group in asked])
+
+    def _in_parallel(self, questions: Sequence[Callable[[], Answer]]) -> list[Answer]:
         pool = ThreadPoolExecutor(self._concurrency)
         try:
-            futures = [pool.submit(self._dialect.ask, ids, group, self.top) for ids, group in asked]
+            futures = [pool.submit(question) for question in questions]
             return [future.result() for future in futures]
         finally:
             pool.shutdown(cancel_futures=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from foretell.targets.endpoint_client import Client
@@ -55,7 +55,18 @@ class VllmServer:
 
     def ask(self, ids: Sequence[int], positions: Sequence[int], top: int) -> list[Row]:
         """See `Dialect`."""
-        body = {
+        body = self._body(ids, top)
+        last = len(ids) - 1
+        if any(position < last for position in positions):
+            body["prompt_logprobs"] = top
+        choice = part(self._client.post(COMPLETIONS, body), "choices", 0)
+        return [
+            self._last(choice, top) if position == last else self._inner(choice, position, len(ids), top)
+            for position in positions
+        ]
+
+    def _body(self, ids: Sequence[int], top: int) -> dict[str, Any]:
+        return {
             **NEUTRAL,
             "model": self.served.model,
             "prompt": list(ids),
@@ -65,14 +76,16 @@ class VllmServer:
             "min_p": 0.0,
             "repetition_penalty": 1.0,
         }
-        last = len(ids) - 1
-        if any(position < last for position in positions):
-            body["prompt_logprobs"] = top
-        choice = part(self._client.post(COMPLETIONS, body), "choices", 0)
-        return [
-            self._last(choice, top) if position == last else self._inner(choice, position, len(ids), top)
-            for position in positions
-        ]
+
+    @property
+    def leader(self) -> tuple[int, float] | None:
+        """See `BiasedDialect`."""
+        return None
+
+    def ask_biased(self, ids: Sequence[int], bias: Mapping[int, float], top: int) -> Row:
+        """See `BiasedDialect`."""
+        body = self._body(ids, top) | {"logit_bias": {str(token): lift for token, lift in bias.items()}}
+        return self._last(part(self._client.post(COMPLETIONS, body), "choices", 0), top)
 
     def _inner(self, choice: Any, position: int, tokens: int, top: int) -> Row:
         listed = part(choice, "prompt_logprobs")

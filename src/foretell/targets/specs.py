@@ -15,6 +15,7 @@ from foretell.targets.composite_definition import COMPOSITE, load_definition
 from foretell.targets.onnx_target import OnnxTarget, has_tokenizer
 from foretell.targets.target import Target
 from foretell.targets.tiny import is_tiny, open_tiny
+from foretell.targets.variation_specs import is_variation
 
 KINDS = {
     "tiny": "the shipped target; tiny@STEP is a checkpoint of its training",
@@ -24,6 +25,13 @@ KINDS = {
     "gguf:FILE": "a GGUF file, dequantised to float32",
     "composite:FILE": "several of these composed by a rule: a pool, router, pipeline, best-of-n or draft-and-verify",
     "int8:TARGET": "a tiny, hf, gguf or smollm2 target, dynamically quantised to 8 bits by torch",
+    "float16:TARGET, bfloat16:TARGET": "a target like those that int8 takes, its weights rounded to 16 bits",
+    "bits:BITS:TARGET": "its matrices rounded to so many bits a weight, 2 to 16, evenly, scaled by row",
+    "pruned:SHARE:TARGET": "without that share of each matrix, its smallest weights",
+    "nudged:SEED:SIZE:TARGET": "moved in a random direction (or that of a .safetensors file, in place of SEED) by SIZE "
+    "times its weights' own size",
+    "without:PART:TARGET": "without layer2, head2.0 or neurons2.0-31",
+    "mixed:SHARE:A+B": "all weights that share of the way from target A to target B",
     "endpoint:URL#MODEL": "a server with OpenAI-compatible completions; llama.cpp and vLLM are known",
 }
 
@@ -70,9 +78,12 @@ def open_target(spec: str, options: OpenOptions | None = None) -> Target:
         smollm2: Target = _lazily("smollm2", "models", spec).open_smollm2(say=options.say)
         return smollm2
     if kind == "int8" and rest:
-        base = _lazily("hf_target", "models", spec).open_shipped(rest) if is_tiny(rest) else open_target(rest, options)
-        int8: Target = _lazily("int8_target", "models", spec).open_int8(spec, base)
+        int8: Target = _lazily("int8_target", "models", spec).open_int8(spec, _open_in_torch(rest, options))
         return int8
+    if is_variation(spec):
+        opener = _lazily("variations", "models", spec).open_variation
+        varied: Target = opener(spec, lambda base: _open_in_torch(base, options))
+        return varied
     if kind == COMPOSITE and rest:
         # Parts of one spec are one target, opened once.
         return open_composite(spec, load_definition(Path(rest)), cache(lambda part: open_target(part, options)))
@@ -88,6 +99,14 @@ def open_target(spec: str, options: OpenOptions | None = None) -> Target:
         expected="one of " + ", ".join(KINDS),
         fix="Write it as in the list; `foretell collect --help` explains each.",
     )
+
+
+def _open_in_torch(spec: str, options: OpenOptions) -> Target:
+    """A target; the shipped one run by torch, whose copies can be changed."""
+    if not is_tiny(spec):
+        return open_target(spec, options)
+    shipped: Target = _lazily("hf_target", "models", spec).open_shipped(spec)
+    return shipped
 
 
 def _lazily(module: str, extra: str, spec: str) -> Any:

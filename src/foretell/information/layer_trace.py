@@ -1,4 +1,6 @@
-"""The width of the output layer that a forecast may have come through: a rank where the singular values drop sharply.
+"""A trace of an output layer in a forecast: a rank where the singular values drop sharply. What `inspect` looks for.
+
+The forecast may be a table of counts, or mixed, or floored; exact log-probabilities of a model are for `hidden_width`.
 
 A neural language model computes its logits as hidden states times an output layer, so its log-probabilities, less
 each position's mean, have the rank of the hidden width, plus one for a bias (Yang et al. 2018, "Breaking the softmax
@@ -15,6 +17,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from foretell.information.singular_values import noise_edge
 
 Float64 = NDArray[np.float64]
 Status = Literal["found", "not found", "not determined", "stated"]
@@ -36,7 +40,7 @@ _LIKELY_TOKENS, _LIKELY_POSITIONS, _UNLIKELIEST = 0.25, 0.5, 0.01
 
 
 @dataclass(frozen=True)
-class Width:
+class TracedWidth:
     """What the singular values say.
 
     Attributes:
@@ -63,7 +67,7 @@ class Width:
         return dict(vars(self))
 
 
-def output_width(logprobs: NDArray[np.floating]) -> Width:
+def traced_width(logprobs: NDArray[np.floating]) -> TracedWidth:
     """Look for the rank of an output layer in log-probabilities.
 
     Two looks, at everything and at what is likely; the first that finds a rank is reported. Tokens with probability
@@ -75,10 +79,10 @@ def output_width(logprobs: NDArray[np.floating]) -> Width:
 
     >>> rng = np.random.default_rng(0)
     >>> logits = rng.normal(size=(300, 20)) @ rng.normal(size=(20, 200))
-    >>> found = output_width(logits.astype(np.float32))
+    >>> found = traced_width(logits.astype(np.float32))
     >>> found.status, found.width
     ('found', 20)
-    >>> output_width(rng.normal(size=(300, 200))).status
+    >>> traced_width(rng.normal(size=(300, 200))).status
     'not found'
     """
     values = np.asarray(logprobs, np.float64)
@@ -98,7 +102,7 @@ def _likely(values: Float64) -> Float64:
     return values[np.ix_(positions, tokens)]
 
 
-def _look(values: Float64) -> Width:
+def _look(values: Float64) -> TracedWidth:
     tokens = values.shape[1]
     if tokens:
         values = values - values.mean(axis=1, keepdims=True)
@@ -108,7 +112,7 @@ def _look(values: Float64) -> Width:
     visible = int(min(_OF_POSITIONS * positions, _OF_TOKENS * tokens))
     if visible < LEAST_WIDTH:
         reason = f"{positions} different positions and {tokens} tokens with a probability everywhere are too few"
-        return Width("not determined", positions=positions, tokens=tokens, visible=visible, reason=reason)
+        return TracedWidth("not determined", positions=positions, tokens=tokens, visible=visible, reason=reason)
     gram = values @ values.T if positions <= tokens else values.T @ values
     singular = np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[::-1], 0.0))
     noise = max(_rounding(values), float(singular[0]) * math.sqrt(len(gram) * np.finfo(np.float64).eps))
@@ -117,7 +121,7 @@ def _look(values: Float64) -> Width:
     drops = heights[:-1] / heights[1:]
     place = LEAST_WIDTH - 1 + int(np.argmax(drops[LEAST_WIDTH - 1 : visible]))
     drop = float(drops[place])
-    looked = Width("not found", drop=drop, positions=positions, tokens=tokens, visible=visible)
+    looked = TracedWidth("not found", drop=drop, positions=positions, tokens=tokens, visible=visible)
     if drop < LEAST_DROP or singular[place] < _ABOVE_NOISE * noise:
         return looked
     spread = _spread(_directions(values, gram, place + 1))
@@ -128,8 +132,7 @@ def _look(values: Float64) -> Width:
 
 def _rounding(values: Float64) -> float:
     """The largest singular value of what storing values in float32 adds."""
-    typical = _FLOAT32_ROUNDING * float(np.sqrt(np.mean(values**2)))
-    return typical * (math.sqrt(len(values)) + math.sqrt(values.shape[1]))
+    return noise_edge(_FLOAT32_ROUNDING * float(np.sqrt(np.mean(values**2))), *values.shape)
 
 
 def _directions(values: Float64, gram: Float64, rank: int) -> Float64:

@@ -1,0 +1,397 @@
+"""Study 12, pinned down (D13): do 200 distributions, within a tolerance, single out the model that gave them?
+
+Globally: how many models of a family stay within the tolerance after N prompts. Locally: in how many directions of its
+own weights the target could be moved unnoticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from foretell.base.interval import Interval
+from foretell.distributions import Distributions
+from foretell.forecasters.specs import TINY
+from foretell.information.direction_files import direction_files
+from foretell.information.direction_settings import DirectionSettings, Effort
+from foretell.information.family_members import CHECKPOINT, DIRECTIONS, Member, relatives
+from foretell.information.local_curves import last_only, local_curves
+from foretell.information.local_results import LocalInformation, Row, whole
+from foretell.information.member_losses import MemberLosses, member_losses, reference_loss
+from foretell.information.surviving import Curve, Point, VersionSpace
+from foretell.information.tolerance_ladder import tolerance_ladder
+from foretell.information.version_space import PROBABILITY, PROMPTS, Family, Rule, version_space
+from foretell.reports.figures import figure, plain
+from foretell.studies.drawing import HALF, Axis, Chart, beside, curves
+from foretell.studies.drawing import Point as Mark
+from foretell.studies.many_prompts import many_prompts
+from foretell.studies.study import EACH_ALONE, Findings, Study, Table
+from foretell.studies.survivor_curves import remaining
+from foretell.studies.workshop import Workshop
+from foretell.suites import draw
+from foretell.targets.specs import OpenOptions, open_target
+
+QUESTION = "Do 200 distributions, each within a tolerance, pin down the model that gave them?"
+#: The number of distributions that the debate names.
+ASKED = 200
+_REFERENCE, _ORGANISMS = "ngram:5:tiny", ("twin", "sibling")
+#: Where weights are moved: each by so much of its tensor's size; tolerances in nats; and numbers of distributions.
+_SIZE, _TOLERANCES, _COUNTS = 0.01, (0.01, 0.1, 0.5), (1, 5, 20, 50, ASKED)
+_QUICK_PROMPTS, _QUICK_MEMBERS, _SEED = 24, 12, 0
+#: From this share of all directions on, it could be said that they pin the weights.
+_NEARLY_ALL = 0.95
+#: The tolerance that the answer tells more of, or the next to it.
+_TOLD = 0.1
+_OTHER = "other model"
+#: Kinds of members that are models of their own, no altered copies of the target.
+_APART = (CHECKPOINT, _OTHER)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything measured.
+
+    Attributes:
+        on_average, everywhere: by each rule; the first is what a verdict asks.
+        apart: on average, of the models alone that were trained apart: other steps, another seed, another size.
+        reference_nats: what a forecast that knows text only loses.
+        local: of the target itself.
+    """
+
+    on_average: VersionSpace
+    everywhere: VersionSpace
+    apart: VersionSpace
+    reference_nats: float
+    local: LocalInformation
+    nearest: dict[str, float]
+
+
+def run(workshop: Workshop) -> Findings:
+    """Ask the target and every member of the family, and measure the target's Fisher information."""
+    suite = many_prompts()
+    if workshop.quick:
+        suite = draw(suite, _QUICK_PROMPTS, _SEED)
+    truth = workshop.truth(TINY, suite)
+    losses = _losses(workshop, truth)
+    with workshop.timed(f"what {_REFERENCE} loses"):
+        reference = reference_loss(truth, losses, workshop.opened(_REFERENCE, truth))
+    family = losses.family()
+    on_average = _space(workshop, family, losses.noise["mean"], reference, "mean")
+    everywhere = _space(workshop, family, losses.noise["every"], reference, "every")
+    apart = _space(workshop, _only(family, _APART), losses.noise["mean"], reference, "mean")
+    return findings(Found(on_average, everywhere, apart, reference, _local(workshop, truth), _nearest(losses)))
+
+
+def _losses(workshop: Workshop, truth: Distributions) -> MemberLosses:
+    with workshop.timed("sensitive directions"):
+        folder = workshop.folder / "directions"
+        files = direction_files(truth, workshop.target(TINY), folder, DIRECTIONS, progress=workshop.progress)
+    members = relatives(TINY, [str(file) for file in files])
+    if workshop.quick:
+        members = members[:: len(members) // _QUICK_MEMBERS]
+    else:
+        members += [Member(kind, _OTHER, f"hf:{workshop.organism(kind)}") for kind in _ORGANISMS]
+    opener = partial(open_target, options=OpenOptions(spare_tokenizer=truth.folder, say=workshop.say))
+    with workshop.timed("asking the family"):
+        return member_losses(truth, members, workshop.folder, opener, progress=workshop.progress)
+
+
+def _only(family: Family, kinds: Sequence[str]) -> Family:
+    """The members of some kinds."""
+    chosen = [place for place, kind in enumerate(family.kinds) if kind in kinds]
+    return replace(
+        family,
+        names=tuple(family.names[place] for place in chosen),
+        kinds=tuple(family.kinds[place] for place in chosen),
+        losses=family.losses[chosen],
+    )
+
+
+def _space(workshop: Workshop, family: Family, noise: float, reference: float, rule: Rule) -> VersionSpace:
+    count = len(family.documents)
+    with workshop.timed(f"drawing prompts, {rule}, {family.size} models"):
+        return version_space(
+            family,
+            tolerance_ladder(noise, reference),
+            noise=noise,
+            rng=np.random.default_rng(_SEED),
+            rule=rule,
+            prompts=[number for number in PROMPTS if number <= count],
+            progress=workshop.progress,
+        )
+
+
+def _local(workshop: Workshop, truth: Distributions) -> LocalInformation:
+    full = DirectionSettings(prompts=_COUNTS, tolerances=_TOLERANCES, sizes=(_SIZE,))
+    settings = workshop.pick(full, replace(full, prompts=_COUNTS[:2], draws=1, effort=Effort(steps=6)))
+    with workshop.timed("Fisher information"):
+        return local_curves(
+            workshop.target(TINY),
+            last_only(truth.prompts),
+            settings,
+            np.random.default_rng(_SEED),
+            progress=workshop.progress,
+        )
+
+
+def _nearest(losses: MemberLosses) -> dict[str, float]:
+    """The least mean loss of each kind of member."""
+    found: dict[str, float] = {}
+    for member in losses.record():
+        found[member["kind"]] = min(member["mean"], found.get(member["kind"], float("inf")))
+    return found
+
+
+def findings(found: Found) -> Findings:
+    """What the numbers say."""
+    space, local = found.on_average, found.local
+    return Findings(
+        answer(found),
+        (_survivors(space), _by_kind(space), _identifying(found), _directions(local)),
+        _figure(space, local),
+        "Left: models of the family that remain within each tolerance of the target after so many prompts; points are "
+        "means over random draws of prompts, bars hold 95% of them. Right: directions of the target's own weights that "
+        f"the same number of distributions pins to {_SIZE:.0%} of the weights' norm, of "
+        f"{plain(local.weights)}; bars are 95% bounds, a tolerance is left out where the curvature does not hold so "
+        "far out.",
+        {
+            "on_average": space.record(),
+            "everywhere": found.everywhere.record(),
+            "trained_apart": found.apart.record(),
+            "reference_nats": found.reference_nats,
+            "nearest_of_each_kind": found.nearest,
+            "local": local.record(),
+        },
+        bounds=f"{EACH_ALONE} Ranges of survivors hold 95% of random draws of prompts from this suite.",
+        method=(
+            "A model of the family remains after N prompts if its mean KL divergence from the target on them is at "
+            "most the tolerance, as a verdict asks; by the stricter rule, if it is so on every single prompt.",
+            "The family: checkpoints of the target's run and mixtures of weights with them; quantised and pruned "
+            "copies; copies nudged in random and in the most sensitive directions; copies without a layer, a head or "
+            "some neurons; another seed and a model of half the size.",
+            f"Tolerances go from the truth's noise to the loss of {_REFERENCE}, which knows text only "
+            f"({figure(found.reference_nats)} nats).",
+            "Locally: directions in units of each tensor's size; a direction counts as pinned where moving the weights "
+            f"along it by {_SIZE:.0%} of their norm costs more than the tolerance (docs/information/directions.md).",
+        ),
+    )
+
+
+def answer(found: Found) -> tuple[str, ...]:
+    """Yes, no, or it depends, and on what; the first sentence is about the family, the second about the weights."""
+    space = found.on_average
+    pinned = [curve for curve in space.curves if _by(curve, ASKED)]
+    judged = [curve for curve in space.curves if curve.points]
+    return (
+        _first(space, pinned, judged),
+        *(_one_tolerance(space, curve) for curve in judged if curve is _nearest_to(judged, _TOLD)),
+        _trained_apart(found.apart),
+        _every_prompt(found.everywhere),
+        *_locally(found.local),
+        "So whoever asks for a tolerance asks for membership in a set of models, never for one: what the set holds is "
+        "decided by the tolerance and by which prompts are asked, and models outside this family were not counted.",
+    )
+
+
+def _by(curve: Curve, prompts: int) -> bool:
+    """Whether the target is alone with the wanted probability by so many prompts of this suite."""
+    needed = curve.identification.suite
+    return needed is not None and needed.hi is not None and needed.hi <= prompts
+
+
+def _first(space: VersionSpace, pinned: Sequence[Curve], judged: Sequence[Curve]) -> str:
+    family = f"a family of {space.family:,} relatives"
+    if not judged:
+        return "Not determined: no tolerance could be judged."
+    if len(pinned) == len(judged):
+        return f"In {family}, yes: at every tolerance {ASKED} distributions leave the target alone."
+    if not pinned:
+        return f"In {family}, no: at no tolerance do {ASKED} distributions leave the target alone."
+    loosest, tightest = pinned[-1], next(curve for curve in judged if curve not in pinned)
+    return (
+        f"It depends on the tolerance: in {family}, {ASKED} distributions leave the target alone (with "
+        f"{space.probability:.0%} probability) up to a tolerance of {figure(loosest.tolerance)} nats, and no longer at "
+        f"{figure(tightest.tolerance)} nats."
+    )
+
+
+def _nearest_to(judged: Sequence[Curve], tolerance: float) -> Curve:
+    return min(judged, key=lambda curve: abs(curve.tolerance - tolerance))
+
+
+def _one_tolerance(space: VersionSpace, curve: Curve) -> str:
+    point = _at(curve, ASKED)
+    left = point.remaining
+    return (
+        f"At {figure(curve.tolerance)} nats, after {point.prompts:,} prompts {left.mean:.1f} of {space.family:,} "
+        f"models remain ({left.suite.lo:g} to {left.suite.hi:g}), which is {point.bits.mean:.2f} of "
+        f"{space.most_bits:.2f} bits; {curve.identification.sentence(space.probability)}."
+    )
+
+
+def _trained_apart(space: VersionSpace) -> str:
+    told = [
+        f"at {figure(curve.tolerance)} nats from {curve.identification.suite.words()} on"
+        if curve.identification.suite is not None
+        else f"at {figure(curve.tolerance)} nats {curve.identification.status}"
+        for curve in space.curves
+    ]
+    return (
+        f"Of models trained apart ({space.family - 1}: other steps of the run, another seed, half the size) the target "
+        f"is told with {space.probability:.0%} probability: {'; '.join(told)}."
+    )
+
+
+def _at(curve: Curve, prompts: int) -> Point:
+    """The point of the most prompts that are not more than asked for."""
+    return max((one for one in curve.points if one.prompts <= prompts), key=lambda one: one.prompts)
+
+
+def _every_prompt(space: VersionSpace) -> str:
+    told = [curve for curve in space.curves if curve.points]
+    if not told:
+        return "By the stricter rule, every prompt within the tolerance: not determined."
+    each = ", ".join(f"{_at(curve, ASKED).remaining.mean:.1f} at {figure(curve.tolerance)} nats" for curve in told)
+    prompts = _at(told[0], ASKED).prompts
+    return f"Asked to be within the tolerance on every single one of {prompts} prompts, there remain {each}."
+
+
+def _locally(local: LocalInformation) -> list[str]:
+    told, free = [], 0
+    if isinstance(local.symmetries, dict):
+        free = sum(local.symmetries.values())
+        told.append(
+            f"No number of prompts pins the weights themselves: {free:,} of {local.weights:,} directions change no "
+            "answer at all (symmetries of the architecture)."
+        )
+    rows = [row for row in local.rows if row.prompts == max(one.prompts for one in local.rows)]
+    for row in rows:
+        pinned = row.pinned[0]
+        start = f"Locally, at {figure(row.tolerance)} nats, {row.prompts} distributions"
+        if pinned.untold is not None:
+            told.append(f"{start}: not determined: {pinned.untold}.")
+            continue
+        share = pinned.effective.hi / local.weights
+        verdict = "which pins nearly all" if pinned.effective.lo / local.weights >= _NEARLY_ALL else "no more"
+        told.append(
+            f"{start} pin {whole(pinned.effective)} directions to {_SIZE:.0%} of the weights' norm: "
+            f"{share:.2%} of all at most, {verdict}."
+        )
+    return told
+
+
+def _survivors(space: VersionSpace) -> Table:
+    drawn = [curve for curve in space.curves if curve.points]
+    columns = ("prompts", *(f"within {figure(curve.tolerance)} nats" for curve in drawn))
+    rows = tuple(
+        (plain(one.prompts), *(_cell(curve.points[index]) for curve in drawn))
+        for index, one in enumerate(drawn[0].points)
+    )
+    return Table(
+        f"Models that remain, of {space.family:,}",
+        columns,
+        rows,
+        "Mean over draws of prompts (95% of the draws); bits won in square brackets.",
+    )
+
+
+def _by_kind(space: VersionSpace) -> Table:
+    drawn = [curve for curve in space.curves if curve.points]
+    points = [_at(curve, ASKED) for curve in drawn]
+    rows = tuple(
+        (f"{kind} ({count})", *(f"{point.by_kind[kind].mean:.1f}" for point in points))
+        for kind, count in space.kinds.items()
+    )
+    return Table(
+        f"Members that remain after {points[0].prompts if points else ASKED} prompts, by kind",
+        ("kind (how many)", *(f"within {figure(curve.tolerance)} nats" for curve in drawn)),
+        rows,
+        "Mean over draws of prompts.",
+    )
+
+
+def _cell(point: Point) -> str:
+    left = point.remaining
+    return f"{left.mean:.1f} ({left.suite.lo:g} to {left.suite.hi:g}) [{point.bits.mean:.2f}]"
+
+
+def _identifying(found: Found) -> Table:
+    def words(space: VersionSpace, tolerance: float) -> str:
+        near = min(space.curves, key=lambda curve: abs(curve.tolerance - tolerance))
+        if abs(near.tolerance - tolerance) > tolerance / 2:
+            return "–"  # the two rules have different noise, so different first tolerances
+        own = near.identification
+        return own.suite.words() if own.suite is not None else own.status
+
+    rows = tuple(
+        (
+            f"{figure(curve.tolerance)} nats",
+            words(found.on_average, curve.tolerance),
+            words(found.everywhere, curve.tolerance),
+            curve.identification.nearest or "–",
+        )
+        for curve in found.on_average.curves
+    )
+    return Table(
+        f"Prompts that leave the target alone with {PROBABILITY:.0%} probability",
+        ("tolerance", "mean within it", "every prompt within it", "the nearest model"),
+        rows,
+        "'never': some model stays within the tolerance on the whole suite.",
+    )
+
+
+def _directions(local: LocalInformation) -> Table:
+    def cell(row: Row) -> str:
+        one = row.pinned[0]
+        return whole(one.effective) if one.untold is None else "–"
+
+    def bits(row: Row) -> str:
+        return whole(row.volume.bits) if row.volume.untold is None else "–"
+
+    rows = tuple((plain(row.prompts), f"{figure(row.tolerance)}", cell(row), bits(row)) for row in local.rows)
+    return Table(
+        f"Directions of {plain(local.weights)} weights that N distributions pin to {_SIZE:.0%} of the norm",
+        ("distributions", "tolerance, nats", "pinned", "bits about the weights"),
+        rows,
+        f"Bits beyond knowing each weight to {local.settings.prior:.0%} of its tensor's size. A dash: the bounds are "
+        "too wide, or the curvature at the target does not hold so far out.",
+    )
+
+
+def _figure(space: VersionSpace, local: LocalInformation) -> Chart:
+    left = remaining(space)
+    marks = [
+        Mark(f"{row.tolerance:g} nats", float(row.prompts), _middle(one.effective), one.effective.lo, one.effective.hi)
+        for row in local.rows
+        if (one := row.pinned[0]).untold is None
+    ]
+    x = Axis("distributions (last position of each prompt)", log=True, ticks=tuple(map(float, local.settings.prompts)))
+    right = curves(marks, x, Axis("directions pinned", log=True, from_zero=1.0), width=HALF) if marks else None
+    shown = [chart for chart in (left, right) if chart is not None]
+    return beside(*shown)
+
+
+def _middle(interval: Interval) -> float:
+    return float(np.sqrt(max(interval.lo, 1.0) * max(interval.hi, 1.0)))
+
+
+STUDY = Study(
+    number=12,
+    name="pinned-down",
+    question=QUESTION,
+    claims=("D13",),
+    limits=(
+        "One target of a million weights; the family is what its makers thought of. A model that nobody thought of, "
+        "near on every prompt and built otherwise, is not counted.",
+        "The target is asked at the last position of short passages of source code; other prompts single out others.",
+        "The local answer holds near the target: how far is measured for each figure, and what does not hold is left "
+        "out. It counts directions, and does not say which of them matter.",
+        "Tolerances here are exact statements about known truths; a forecasting team meets them only as far as bounds "
+        "over a finite number of prompts let a verdict say so.",
+    ),
+    minutes=25,
+    run=run,
+)
