@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from foretell.forecasters.dense import dense_logprobs
-from foretell.information.logit_bias import agreement, by_reference, by_sum
-from foretell.information.rebuilding import Interface, rebuild
+from foretell.information.rebuild.logit_bias import agreement, by_reference, by_sum
+from foretell.information.rebuild.rebuilding import Interface, rebuild
 from foretell.targets.specs import open_target
 
 TEXT, TOP, LIFTED = "The lamp in the hall was lit at six and nobody asked why", 20, 19

@@ -25,14 +25,14 @@ from foretell.distributions import (
 )
 from foretell.distributions.release import parse_rule, released
 from foretell.evaluation import collect
-from foretell.information.hidden_width import width_of
-from foretell.information.output_layer import linear_error, recovered_layer, visible_layer
-from foretell.information.width_report import measure_width
+from foretell.information.layer.hidden_width import width_of
+from foretell.information.layer.output_layer import linear_error, recovered_layer, visible_layer
+from foretell.information.layer.width_report import measure_width
 from foretell.suites import Prompt, Suite, load_suite
 from foretell.targets.smollm2 import open_smollm2
 from foretell.targets.specs import open_target
 
-from ..information.made_models import in_blocks, spectrum
+from ..information.layer.made_models import in_blocks, spectrum
 
 TOKENS = 620
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from foretell.information.version_space import Family, version_space
+from foretell.information.survivors.version_space import Family, version_space
 from foretell.studies.drawing import svg
 from foretell.studies.survivor_curves import survivor_curves
 

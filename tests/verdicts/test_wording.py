@@ -16,7 +16,7 @@ from foretell.cli.console import out
 from foretell.cli.score import print_score
 from foretell.distributions import Distributions
 from foretell.information import TracedWidth, Tracking
-from foretell.information.undeclared import Inspection, suspicion
+from foretell.information.undeclared.undeclared import Inspection, suspicion
 from foretell.reports.sentences import beside_references, claimed, methods, opening, verdict
 from foretell.verdicts.claims import claims, one_line
 from foretell.verdicts.claims_context import Context

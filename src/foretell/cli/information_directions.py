@@ -16,9 +16,9 @@ from foretell.base.interval import Interval
 from foretell.cli.collect import SuiteOption, TargetOption
 from foretell.cli.console import emit_json, out, progress_bars, say
 from foretell.cli.score import LevelOption
-from foretell.information.direction_settings import DirectionSettings, Effort
-from foretell.information.local_curves import last_only, local_curves
-from foretell.information.local_results import LocalInformation, Row, whole
+from foretell.information.directions.direction_settings import DirectionSettings, Effort
+from foretell.information.directions.local_curves import last_only, local_curves
+from foretell.information.directions.local_results import LocalInformation, Row, whole
 from foretell.reports.directions_plot import directions_file
 from foretell.suites import load_suite
 from foretell.targets.collection import tokenize

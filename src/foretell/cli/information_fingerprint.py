@@ -13,16 +13,16 @@ from foretell.base.errors import InputError
 from foretell.base.files import MANIFEST
 from foretell.cli.console import emit_json, out, progress_bars, say
 from foretell.distributions import Distributions, Head
-from foretell.information.fingerprint import Listed, against, answer
-from foretell.information.fingerprint_rates import OUTCOMES, Rate, Source, rates, record
-from foretell.information.fingerprint_reading import (
+from foretell.information.fingerprint.fingerprint import Listed, against, answer
+from foretell.information.fingerprint.fingerprint_rates import OUTCOMES, Rate, Source, rates, record
+from foretell.information.fingerprint.fingerprint_reading import (
     POSITIONS,
     check_one_vocabulary,
     common_precision,
     drawn_rows,
     stated_error_nats,
 )
-from foretell.information.precision import rounded
+from foretell.information.fingerprint.precision import rounded
 from foretell.targets.specs import OpenOptions, open_target
 
 EXAMPLES = (

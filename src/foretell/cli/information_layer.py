@@ -11,9 +11,9 @@ from foretell.base.errors import InputError, VocabularyError
 from foretell.base.files import MANIFEST
 from foretell.cli.console import emit_json, out, progress_bars, say
 from foretell.distributions import Distributions
-from foretell.information.fingerprint_reading import stated_error_nats
-from foretell.information.layer_report import KnownLayer, known_layer, measure_layer
-from foretell.information.width_report import POSITIONS
+from foretell.information.fingerprint.fingerprint_reading import stated_error_nats
+from foretell.information.layer.layer_report import KnownLayer, known_layer, measure_layer
+from foretell.information.layer.width_report import POSITIONS
 from foretell.targets.specs import OpenOptions, open_target
 
 EXAMPLES = (

@@ -17,9 +17,9 @@ from foretell.cli.console import emit_json, out, progress_bars, say
 from foretell.distributions import Distributions
 from foretell.distributions.pairing import check_same_questions
 from foretell.forecasters.dense import dense_logprobs
-from foretell.information.logit_bias import Agreement, agreement
-from foretell.information.rebuilding import RebuildSettings
-from foretell.information.rebuilt_target import RebuiltTarget
+from foretell.information.rebuild.logit_bias import Agreement, agreement
+from foretell.information.rebuild.rebuilding import RebuildSettings
+from foretell.information.rebuild.rebuilt_target import RebuiltTarget
 from foretell.suites import load_suite
 from foretell.targets.endpoint_target import EndpointTarget
 from foretell.targets.specs import OpenOptions, open_target

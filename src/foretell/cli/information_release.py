@@ -23,10 +23,10 @@ from foretell.distributions.release import ReleaseRule, parse_rule
 from foretell.forecasters.forecaster import Forecaster
 from foretell.forecasters.panel import default_corpora, own_rungs, text_references
 from foretell.forecasters.specs import is_reference, open_forecaster
-from foretell.information.inspection import Known
-from foretell.information.release_sample import MOST_POSITIONS
-from foretell.information.release_table import Release, Releases, meaning
-from foretell.information.releasing import check_rules, measure_releases
+from foretell.information.release.release_sample import MOST_POSITIONS
+from foretell.information.release.release_table import Release, Releases, meaning
+from foretell.information.release.releasing import check_rules, measure_releases
+from foretell.information.undeclared.inspection import Known
 from foretell.reports.figures import percent, plain
 from foretell.reports.release_plot import release_file
 from foretell.targets.specs import OpenOptions, open_target

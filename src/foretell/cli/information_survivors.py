@@ -24,13 +24,13 @@ from foretell.cli.score import LevelOption, MetricOption
 from foretell.distributions import Distributions
 from foretell.forecasters.panel import default_corpora
 from foretell.forecasters.specs import open_forecaster
-from foretell.information.direction_files import direction_files
-from foretell.information.family_members import DIRECTIONS, FAMILIES, Member, copies, relatives
-from foretell.information.identification import Identification
-from foretell.information.member_losses import MemberLosses, member_losses, reference_loss
-from foretell.information.surviving import RULES, VersionSpace
-from foretell.information.tolerance_ladder import tolerance_ladder
-from foretell.information.version_space import DRAWS, PROMPTS, version_space
+from foretell.information.survivors.direction_files import direction_files
+from foretell.information.survivors.family_members import DIRECTIONS, FAMILIES, Member, copies, relatives
+from foretell.information.survivors.identification import Identification
+from foretell.information.survivors.member_losses import MemberLosses, member_losses, reference_loss
+from foretell.information.survivors.surviving import RULES, VersionSpace
+from foretell.information.survivors.tolerance_ladder import tolerance_ladder
+from foretell.information.survivors.version_space import DRAWS, PROMPTS, version_space
 from foretell.organisms.recipes import load_recipe
 from foretell.organisms.training import cached_folder_of
 from foretell.scoring.losses import loss_metric

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from foretell.cli.console import emit_json, out, progress_bars
 from foretell.distributions import Distributions
-from foretell.information.fingerprint_reading import stated_error_nats
-from foretell.information.width_report import POSITIONS, RULES, AtPrecision, WidthReport, measure_width
+from foretell.information.fingerprint.fingerprint_reading import stated_error_nats
+from foretell.information.layer.width_report import POSITIONS, RULES, AtPrecision, WidthReport, measure_width
 
 EXAMPLES = (
     "Example: foretell information width --truth truth/   |   "

@@ -1,13 +1,13 @@
 """What exact log-probabilities give away: traces of undeclared models, widths, layers, and which models remain."""
 
-from foretell.information.family_members import Member
-from foretell.information.inspection import Known, inspect
-from foretell.information.layer_trace import TracedWidth, traced_width
-from foretell.information.member_losses import MemberLosses, member_losses
-from foretell.information.surviving import VersionSpace
-from foretell.information.tracking import Tracking, cross_moments, tracking
-from foretell.information.undeclared import Inspection, Suspicion
-from foretell.information.version_space import Family, version_space
+from foretell.information.survivors.family_members import Member
+from foretell.information.survivors.member_losses import MemberLosses, member_losses
+from foretell.information.survivors.surviving import VersionSpace
+from foretell.information.survivors.version_space import Family, version_space
+from foretell.information.undeclared.inspection import Known, inspect
+from foretell.information.undeclared.layer_trace import TracedWidth, traced_width
+from foretell.information.undeclared.tracking import Tracking, cross_moments, tracking
+from foretell.information.undeclared.undeclared import Inspection, Suspicion
 
 __all__ = [
     "Family",

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from foretell.distributions import DenseBlock, Distributions, Head
 from foretell.distributions.combining import log_normalised
 from foretell.distributions.release import parse_rule
-from foretell.information.fingerprint_rates import WITH, WITHOUT, Source, rates
-from foretell.information.fingerprint_reading import drawn_rows
-from foretell.information.layer_bits import layer_bits
-from foretell.information.layer_report import known_layer, measure_layer
-from foretell.information.output_layer import error_by_positions, visible_layer
-from foretell.information.truth_rows import TruthRows, truth_rows
-from foretell.information.width_report import measure_width
+from foretell.information.fingerprint.fingerprint_rates import WITH, WITHOUT, Source, rates
+from foretell.information.fingerprint.fingerprint_reading import drawn_rows
+from foretell.information.layer.layer_bits import layer_bits
+from foretell.information.layer.layer_report import known_layer, measure_layer
+from foretell.information.layer.output_layer import error_by_positions, visible_layer
+from foretell.information.layer.truth_rows import TruthRows, truth_rows
+from foretell.information.layer.width_report import measure_width
 from foretell.reports.figures import figure, percent, plain
 from foretell.scoring.confidence import fraction_bounds
 from foretell.studies.drawing import HALF, Axis, Chart, Point, beside, curves

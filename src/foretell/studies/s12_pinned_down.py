@@ -15,15 +15,15 @@ import numpy as np
 from foretell.base.interval import Interval
 from foretell.distributions import Distributions
 from foretell.forecasters.specs import TINY
-from foretell.information.direction_files import direction_files
-from foretell.information.direction_settings import DirectionSettings, Effort
-from foretell.information.family_members import CHECKPOINT, DIRECTIONS, Member, relatives
-from foretell.information.local_curves import last_only, local_curves
-from foretell.information.local_results import LocalInformation, Row, whole
-from foretell.information.member_losses import MemberLosses, member_losses, reference_loss
-from foretell.information.surviving import Curve, Point, VersionSpace
-from foretell.information.tolerance_ladder import tolerance_ladder
-from foretell.information.version_space import PROBABILITY, PROMPTS, Family, Rule, version_space
+from foretell.information.directions.direction_settings import DirectionSettings, Effort
+from foretell.information.directions.local_curves import last_only, local_curves
+from foretell.information.directions.local_results import LocalInformation, Row, whole
+from foretell.information.survivors.direction_files import direction_files
+from foretell.information.survivors.family_members import CHECKPOINT, DIRECTIONS, Member, relatives
+from foretell.information.survivors.member_losses import MemberLosses, member_losses, reference_loss
+from foretell.information.survivors.surviving import Curve, Point, VersionSpace
+from foretell.information.survivors.tolerance_ladder import tolerance_ladder
+from foretell.information.survivors.version_space import PROBABILITY, PROMPTS, Family, Rule, version_space
 from foretell.reports.figures import figure, plain
 from foretell.studies.drawing import HALF, Axis, Chart, beside, curves
 from foretell.studies.drawing import Point as Mark

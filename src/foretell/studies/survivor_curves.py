@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from foretell.information.surviving import Curve, Spread, VersionSpace
+from foretell.information.survivors.surviving import Curve, Spread, VersionSpace
 from foretell.studies.drawing import COLOURS, HALF, Axis, Chart, Point, beside, curves
 
 

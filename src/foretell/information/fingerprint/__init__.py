@@ -1,0 +1,1 @@
+"""Which of known models gave some distributions, or none of these."""

@@ -1,0 +1,1 @@
+"""The hidden width and the output layer, from log-probabilities alone."""

@@ -1,0 +1,1 @@
+"""Full distributions through an interface that lists the likeliest tokens and takes a logit bias."""
