@@ -43,21 +43,27 @@ def local(lo: float, hi: float, untold: str | None = None) -> LocalInformation:
     return LocalInformation("t", 1000, 200, 200, settings, (), rows, {}, {"scalings": 20})
 
 
-def found(family: VersionSpace, near: LocalInformation) -> Found:
-    return Found(family, family, space(1.0), 2.0, near, {"checkpoint": 0.05})
+def found(family: VersionSpace, near: LocalInformation, apart: VersionSpace | None = None) -> Found:
+    return Found(family, family, apart or space(1.0), 2.0, near, {"checkpoint": 0.05})
 
 
-def test_it_depends_where_a_member_is_left_at_the_looser_tolerance() -> None:
+def test_it_depends_on_the_alternatives_and_on_the_tolerance() -> None:
     first = answer(found(space(0.05, 1.0), local(30, 40)))[0]
-    assert first.startswith(
-        "It depends on the tolerance: in a family of 3 relatives, 200 distributions leave the target"
+    assert first.startswith("It depends on the alternatives, and on the tolerance: with 95% probability 200 ")
+    assert (
+        "alone at every tolerance among 2 models that were trained apart, and up to a tolerance of 0.01 nats" in first
     )
-    assert "up to a tolerance of 0.01 nats, and no longer at 0.1 nats" in first
 
 
 def test_yes_where_everybody_is_far_and_no_where_somebody_is_near() -> None:
-    assert answer(found(space(1.0, 2.0), local(30, 40)))[0].startswith("In a family of 3 relatives, yes: ")
-    assert answer(found(space(0.001, 2.0), local(30, 40)))[0].startswith("In a family of 3 relatives, no: ")
+    assert answer(found(space(1.0, 2.0), local(30, 40)))[0].startswith("Yes: ")
+    near = space(0.001, 2.0)
+    assert answer(found(near, local(30, 40), near))[0].startswith("No: ")
+
+
+def test_tolerances_with_the_same_answer_are_told_together() -> None:
+    told = answer(found(space(0.05), local(30, 40)))[1]
+    assert "probability at 0.01 and 0.1 nats from 1 prompt (1 to 1) on." in told
 
 
 def test_not_determined_where_no_tolerance_can_be_judged() -> None:

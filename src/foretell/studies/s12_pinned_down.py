@@ -30,6 +30,7 @@ from foretell.studies.drawing import Point as Mark
 from foretell.studies.many_prompts import many_prompts
 from foretell.studies.study import EACH_ALONE, Findings, Study, Table
 from foretell.studies.survivor_curves import remaining
+from foretell.studies.words import listed
 from foretell.studies.workshop import Workshop
 from foretell.suites import draw
 from foretell.targets.specs import OpenOptions, open_target
@@ -181,14 +182,13 @@ def findings(found: Found) -> Findings:
 
 
 def answer(found: Found) -> tuple[str, ...]:
-    """Yes, no, or it depends, and on what; the first sentence is about the family, the second about the weights."""
+    """Yes, no, or it depends, and on what; the first sentence is about the family, the others about the weights too."""
     space = found.on_average
-    pinned = [curve for curve in space.curves if _by(curve, ASKED)]
     judged = [curve for curve in space.curves if curve.points]
     return (
-        _first(space, pinned, judged),
-        *(_one_tolerance(space, curve) for curve in judged if curve is _nearest_to(judged, _TOLD)),
+        _first(found.apart, space),
         _trained_apart(found.apart),
+        *(_one_tolerance(space, curve) for curve in judged if curve is _nearest_to(judged, _TOLD)),
         _every_prompt(found.everywhere),
         *_locally(found.local),
         "So whoever asks for a tolerance asks for membership in a set of models, never for one: what the set holds is "
@@ -202,20 +202,31 @@ def _by(curve: Curve, prompts: int) -> bool:
     return needed is not None and needed.hi is not None and needed.hi <= prompts
 
 
-def _first(space: VersionSpace, pinned: Sequence[Curve], judged: Sequence[Curve]) -> str:
-    family = f"a family of {space.family:,} relatives"
-    if not judged:
+def _first(apart: VersionSpace, family: VersionSpace) -> str:
+    reached = [_reach(space) for space in (apart, family)]
+    if None in reached:
         return "Not determined: no tolerance could be judged."
-    if len(pinned) == len(judged):
-        return f"In {family}, yes: at every tolerance {ASKED} distributions leave the target alone."
-    if not pinned:
-        return f"In {family}, no: at no tolerance do {ASKED} distributions leave the target alone."
-    loosest, tightest = pinned[-1], next(curve for curve in judged if curve not in pinned)
+    whole = [(_ALWAYS, "Yes"), (_NEVER, "No")]
+    start = next((word for reach, word in whole if set(reached) == {reach}), None)
     return (
-        f"It depends on the tolerance: in {family}, {ASKED} distributions leave the target alone (with "
-        f"{space.probability:.0%} probability) up to a tolerance of {figure(loosest.tolerance)} nats, and no longer at "
-        f"{figure(tightest.tolerance)} nats."
+        f"{start or 'It depends on the alternatives, and on the tolerance'}: with {family.probability:.0%} probability "
+        f"{ASKED} distributions leave the target alone {reached[0]} among {plain(apart.family)} models that were "
+        f"trained apart, and {reached[1]} among {plain(family.family)} that include altered copies of it."
     )
+
+
+_ALWAYS, _NEVER = "at every tolerance", "at no tolerance"
+
+
+def _reach(space: VersionSpace) -> str | None:
+    """Up to which tolerance the target is alone; None where none was judged."""
+    judged = [curve for curve in space.curves if curve.points]
+    alone = [curve.tolerance for curve in judged if _by(curve, ASKED)]
+    if not judged:
+        return None
+    if not alone:
+        return _NEVER
+    return _ALWAYS if len(alone) == len(judged) else f"up to a tolerance of {figure(max(alone))} nats"
 
 
 def _nearest_to(judged: Sequence[Curve], tolerance: float) -> Curve:
@@ -233,15 +244,14 @@ def _one_tolerance(space: VersionSpace, curve: Curve) -> str:
 
 
 def _trained_apart(space: VersionSpace) -> str:
-    told = [
-        f"at {figure(curve.tolerance)} nats from {curve.identification.suite.words()} on"
-        if curve.identification.suite is not None
-        else f"at {figure(curve.tolerance)} nats {curve.identification.status}"
-        for curve in space.curves
-    ]
+    told: dict[str, list[str]] = {}
+    for curve in space.curves:
+        needed, status = curve.identification.suite, curve.identification.status
+        told.setdefault(status if needed is None else f"from {needed.words()} on", []).append(figure(curve.tolerance))
+    each = "; ".join(f"at {listed(tolerances)} nats {words}" for words, tolerances in told.items())
     return (
-        f"Of models trained apart ({space.family - 1}: other steps of the run, another seed, half the size) the target "
-        f"is told with {space.probability:.0%} probability: {'; '.join(told)}."
+        f"Against models trained apart ({space.family - 1}: other steps of the run, another seed, half the size) it is "
+        f"alone with {space.probability:.0%} probability {each}."
     )
 
 

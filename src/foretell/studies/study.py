@@ -24,7 +24,7 @@ CLAIMS = {
     "D8": "A trigger like the preimage of a hash can't be sampled at all.",
     "D11": "Models should grow step by step, each only after the one before was predicted, with forecasts throughout "
     "training.",
-    "D12": "Exact logits leak bits about the internals; how many?",
+    "D12": "Exact logits leak bits about the internals; how many is open.",
     "D13": "Given a tolerance, a range of algorithms gives the same logits: 200 distributions may not pin the model "
     "down.",
     "D16": "A model could be trained to be easy to predict on the test without being understood.",

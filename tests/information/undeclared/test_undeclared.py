@@ -21,8 +21,7 @@ from foretell.information.undeclared.undeclared import (
     width_sentence,
 )
 from foretell.scoring.confidence import fraction_bounds
-
-from .conftest import CHECKPOINTS, Float64, Scene, floored, linear, listed, logarithmic
+from tests.information.conftest import CHECKPOINTS, Float64, Scene, floored, linear, listed, logarithmic
 
 TEXTS = ("unigram:tiny", "ngram:2:tiny", "ngram:3:tiny", "ngram:5:tiny")
 TRUTH = "model:tiny"
