@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from foretell.base.errors import InputError, VocabularyError
 from foretell.base.files import MANIFEST
 from foretell.cli.console import emit_json, out, progress_bars, say
+from foretell.cli.information_width import ComputedOption, ErrorOption, FullTruthOption
 from foretell.distributions import Distributions
 from foretell.information.fingerprint.fingerprint_reading import stated_error_nats
 from foretell.information.layer.layer_report import KnownLayer, known_layer, measure_layer
@@ -25,7 +26,7 @@ _STATES = 20_000
 
 
 def command(
-    truth: Annotated[Path, typer.Option(help="Folder written by `foretell collect`, dense or factored.")],
+    truth: FullTruthOption,
     against: Annotated[
         str | None,
         typer.Option(help="Whose layer is the true one: TARGET, or a factored truth; the truth itself by default."),
@@ -33,13 +34,8 @@ def command(
     positions: Annotated[
         int, typer.Option(help="Different contexts that it is recovered from; more than the width are needed.", min=1)
     ] = POSITIONS,
-    computed: Annotated[
-        Literal["float32", "float16", "bfloat16"],
-        typer.Option(help="The arithmetic that the log-probabilities come from."),
-    ] = "float32",
-    error: Annotated[
-        float, typer.Option(help="Standard deviation, in nats, of noise that was added to each.", min=0)
-    ] = 0.0,
+    computed: ComputedOption = "float32",
+    error: ErrorOption = 0.0,
     json_to: Annotated[str | None, typer.Option("--json", help="Write what was found to a file, or - .")] = None,
 ) -> None:
     """Recover a model's output layer up to what log-probabilities cannot show; compare it with the true one."""

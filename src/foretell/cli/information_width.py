@@ -19,9 +19,18 @@ EXAMPLES = (
     "foretell information width --truth truth/ --rule round:2 --rule noise:0.01 --json -"
 )
 
+FullTruthOption = Annotated[Path, typer.Option(help="Folder written by `foretell collect`, dense or factored.")]
+ComputedOption = Annotated[
+    Literal["float32", "float16", "bfloat16"],
+    typer.Option(help="The arithmetic that the log-probabilities come from."),
+]
+ErrorOption = Annotated[
+    float, typer.Option(help="Standard deviation, in nats, of noise that was added to each.", min=0)
+]
+
 
 def command(
-    truth: Annotated[Path, typer.Option(help="Folder written by `foretell collect`, dense or factored.")],
+    truth: FullTruthOption,
     positions: Annotated[
         int, typer.Option(help="Different contexts that are looked at; more than the width are needed.", min=1)
     ] = POSITIONS,
@@ -29,13 +38,8 @@ def command(
         list[str] | None,
         typer.Option(help=f"How the truth may be released, for the table; may be repeated [{', '.join(RULES)}]."),
     ] = None,
-    computed: Annotated[
-        Literal["float32", "float16", "bfloat16"],
-        typer.Option(help="The arithmetic that the log-probabilities come from."),
-    ] = "float32",
-    error: Annotated[
-        float, typer.Option(help="Standard deviation, in nats, of noise that was added to each.", min=0)
-    ] = 0.0,
+    computed: ComputedOption = "float32",
+    error: ErrorOption = 0.0,
     json_to: Annotated[str | None, typer.Option("--json", help="Write what was found to a file, or - .")] = None,
 ) -> None:
     """Find the rank of a model's log-probabilities, and the hidden widths that have it."""
