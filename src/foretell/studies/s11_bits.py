@@ -88,8 +88,9 @@ def _model(workshop: Workshop, name: str, truth: Distributions) -> dict[str, Any
         "name": name,
         "weights": int(torch_target(workshop.target(target)).model.num_parameters()),
         "layer_numbers": int(known.head.weight.size),
-        "width": width.record(),
-        "layer": layer.record(),
+        # A truth's own name may be a path.
+        "width": width.record() | {"truth": name},
+        "layer": layer.record() | {"truth": name, "known": name},
         "curve": curve,
     }
 
