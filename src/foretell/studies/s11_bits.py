@@ -302,6 +302,6 @@ STUDY = Study(
         "Two families of models, both with RMSNorm and no biases; docs/information/width.md says what other "
         "architectures change, by one.",
     ),
-    minutes=15,
+    minutes=22,
     run=run,
 )
