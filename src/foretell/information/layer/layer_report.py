@@ -139,7 +139,7 @@ def measure_layer(
             it needs, where the truth has them.
     """
     width = measure_width(
-        truth, positions=positions, rules=(), computed=computed, error_nats=error_nats, progress=progress
+        truth, positions=positions, rules=(), computed=computed, error_nats=error_nats, fewest=False, progress=progress
     ).width
     rank = width.found.rank
     if rank is None:

@@ -106,6 +106,7 @@ def measure_width(
     rules: Sequence[str] = RULES,
     computed: Computed = "float32",
     error_nats: float = 0.0,
+    fewest: bool = True,
     progress: Progress = quiet,
     rng: np.random.Generator | None = None,
 ) -> WidthReport:
@@ -116,6 +117,8 @@ def measure_width(
         rules: release rules (see `foretell.distributions.release`).
         computed: the arithmetic that the log-probabilities come from.
         error_nats: standard deviation of noise that was added to them.
+        fewest: whether to search for the smallest numbers of positions, which takes some ten times as long; None is
+            given for them otherwise.
         rng: for the rule `noise`.
     """
     parsed = [parse_rule(rule) for rule in rules]
@@ -131,16 +134,16 @@ def measure_width(
     _read(given, parsed, readers, rng or np.random.default_rng(0), progress)
     spectrum = readers[0].spectrum()
     width = width_of(spectrum)
-    fewest = None if width.found.rank is None else fewest_positions(spectrum, width.found.rank)
-    until = None if fewest is None else given.prompts_until(int(spectrum.kept[fewest - 1]) + 1)
+    least = fewest_positions(spectrum, width.found.rank) if fewest and width.found.rank is not None else None
+    until = None if least is None else given.prompts_until(int(spectrum.kept[least - 1]) + 1)
     del spectrum
     table: list[AtPrecision] = []
     for rule, reader in zip(parsed, readers[1:], strict=True):
         progress("singular values", len(table) + 1, len(readers))
-        table.append(_at(rule, reader))
+        table.append(_at(rule, reader, fewest))
     progress("singular values", 1, 1)
     return WidthReport(
-        truth.name, truth.kind, width, stated, given.repeated, left_out, len(truth.prompts), fewest, until, tuple(table)
+        truth.name, truth.kind, width, stated, given.repeated, left_out, len(truth.prompts), least, until, tuple(table)
     )
 
 
@@ -177,12 +180,13 @@ def _dense(rule: ReleaseRule, logprobs: NDArray[np.float64], rng: np.random.Gene
     return block.logprobs
 
 
-def _at(rule: ReleaseRule, reader: SpectrumReader) -> AtPrecision:
+def _at(rule: ReleaseRule, reader: SpectrumReader, fewest: bool) -> AtPrecision:
     if isinstance(rule, TopK):
         return AtPrecision(rule.spec, Rank("not determined", reason="lists " + _LISTED), None)
     spectrum = reader.spectrum()
     found = rank_of_first(spectrum, len(spectrum))
-    return AtPrecision(rule.spec, found, None if found.rank is None else fewest_positions(spectrum, found.rank))
+    least = fewest_positions(spectrum, found.rank) if fewest and found.rank is not None else None
+    return AtPrecision(rule.spec, found, least)
 
 
 def _undetermined(truth: Distributions, reason: str, given: TruthRows | None, left_out: int) -> WidthReport:

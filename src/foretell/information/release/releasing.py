@@ -146,7 +146,7 @@ def _ranks(
 ) -> tuple[Rank, dict[str, Rank]]:
     """The rank of the exact log-probabilities, and what each rule leaves of it."""
     altering = [rule.spec for rule in rules if not isinstance(rule, Exact)]
-    report = measure_width(truth, positions=positions, rules=altering, progress=progress)
+    report = measure_width(truth, positions=positions, rules=altering, fewest=False, progress=progress)
     ranks = {one.rule: one.found for one in report.precisions}
     # Where too little of the truth itself is there to look at, no rule is looked at.
     return report.width.found, {rule.spec: ranks.get(rule.spec, report.width.found) for rule in rules}
