@@ -14,7 +14,8 @@ from foretell.information.survivors.surviving import VersionSpace
 from foretell.information.survivors.version_space import Family, version_space
 from foretell.studies import s12_pinned_down
 from foretell.studies.drawing import svg
-from foretell.studies.s12_pinned_down import Found, answer, findings, run
+from foretell.studies.pinned_words import Found, answer, findings
+from foretell.studies.s12_pinned_down import run
 from foretell.studies.workshop import Workshop
 
 PROMPTS = 40

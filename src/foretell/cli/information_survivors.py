@@ -25,7 +25,7 @@ from foretell.distributions import Distributions
 from foretell.forecasters.panel import default_corpora
 from foretell.forecasters.specs import open_forecaster
 from foretell.information.survivors.direction_files import direction_files
-from foretell.information.survivors.family_members import DIRECTIONS, FAMILIES, Member, copies, relatives
+from foretell.information.survivors.family_members import DIRECTIONS, FAMILIES, OTHER, Member, copies, relatives
 from foretell.information.survivors.identification import Identification
 from foretell.information.survivors.member_losses import MemberLosses, member_losses, reference_loss
 from foretell.information.survivors.surviving import RULES, VersionSpace
@@ -155,7 +155,7 @@ def _members(
 def _organisms() -> list[Member]:
     """Other models with the shipped target's vocabulary, where they were trained on this machine."""
     found = {kind: cached_folder_of(load_recipe(kind)) for kind in _ORGANISMS}
-    return [Member(kind, "other model", f"hf:{folder}") for kind, folder in found.items() if folder is not None]
+    return [Member(kind, OTHER, f"hf:{folder}") for kind, folder in found.items() if folder is not None]
 
 
 def _tolerances(
@@ -189,8 +189,7 @@ def _print(target: str, truth: Distributions, losses: MemberLosses, found: Versi
         f"{metric.title} ({metric.unit}); noise {found.noise:.2g}",
         markup=False,
     )
-    drawn = [curve for curve in found.curves if curve.points]
-    if drawn:
+    if drawn := found.judged:
         out.print("Models that remain (bits won), and below the middle 95% of draws, by tolerance", markup=False)
         out.print(_counts(found))
         out.print(f"Members that remain after {drawn[0].points[-1].prompts:,} prompts, by kind", markup=False)
@@ -205,7 +204,7 @@ def _print(target: str, truth: Distributions, losses: MemberLosses, found: Versi
 
 
 def _counts(found: VersionSpace) -> Table:
-    drawn = [curve for curve in found.curves if curve.points]
+    drawn = found.judged
     table = _table("prompts", [f"{curve.tolerance:.2g}" for curve in drawn])
     for row, point in enumerate(drawn[0].points):
         cells = []
@@ -221,7 +220,7 @@ def _counts(found: VersionSpace) -> Table:
 
 
 def _kinds(found: VersionSpace) -> Table:
-    drawn = [curve for curve in found.curves if curve.points]
+    drawn = found.judged
     table = _table("kind", [f"{curve.tolerance:.2g}" for curve in drawn])
     for kind, count in found.kinds.items():
         cells = (curve.points[-1].by_kind[kind].mean for curve in drawn)
@@ -231,7 +230,7 @@ def _kinds(found: VersionSpace) -> Table:
 
 def _needed(found: VersionSpace) -> Table:
     """How many prompts of this suite; for fresh prompts the JSON has the number, and where there is none says so."""
-    drawn = [curve for curve in found.curves if curve.points]
+    drawn = found.judged
     table = _table("kind", [f"{curve.tolerance:.2g}" for curve in drawn])
     for kind in found.kinds:
         table.add_row(kind, *(_cell(curve.among[kind]) for curve in drawn))

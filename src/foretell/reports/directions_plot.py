@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 import altair as alt
-import vl_convert
 
 from foretell.reports.figures import plain
+from foretell.reports.paper import GRID, INK, paper_svg
 
-#: Colours of a page on paper, as in every figure that stands alone; from the tightest tolerance to the loosest.
-_PAPER, _INK, _MUTED, _GRID = "#fbfaf7", "#1c1d20", "#5d5f66", "#e3e0d8"
+#: From the tightest tolerance to the loosest.
 _LINES = ("#0b2e6f", "#1f5fbf", "#4d9a8f", "#c28a1e", "#a3246b")
 _WIDTH, _HEIGHT, _LETTERS = 420, 300, 12
 
@@ -23,23 +22,9 @@ def directions_file(record: dict[str, Any]) -> str:
     cannot be relied on.
     """
     charts = [_chart(record, index, size) for index, size in enumerate(record["settings"]["sizes"])]
-    spec = alt.hconcat(*charts, spacing=40).resolve_scale(color="independent").to_dict()
-    spec |= {"background": _PAPER, "padding": 16}
-    spec["config"] = spec.get("config", {}) | {
-        "font": "sans-serif",
-        "view": {"stroke": None},
-        "axis": {
-            "labelColor": _INK,
-            "labelFontSize": _LETTERS,
-            "titleColor": _MUTED,
-            "titleFontSize": _LETTERS,
-            "titleFontWeight": "normal",
-            "gridColor": _GRID,
-        },
-        "legend": {"labelFontSize": _LETTERS, "titleFontSize": _LETTERS, "titleFontWeight": "normal"},
-        "title": {"color": _INK, "fontSize": _LETTERS + 1, "fontWeight": "normal", "anchor": "start"},
-    }
-    return str(vl_convert.vegalite_to_svg(spec))
+    chart = alt.hconcat(*charts, spacing=40).resolve_scale(color="independent")
+    axis = {"labelColor": INK, "labelFontSize": _LETTERS, "gridColor": GRID}
+    return paper_svg(chart, _LETTERS, axis=axis, legend={"labelFontSize": _LETTERS})
 
 
 def _chart(record: dict[str, Any], index: int, size: float) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
-import vl_convert
 
-#: Colours of a page on paper, as in every figure that stands alone.
-_PAPER, _INK, _MUTED, _GRID, _POINT = "#fbfaf7", "#1c1d20", "#5d5f66", "#e3e0d8", "#1f5fbf"
+from foretell.reports.paper import GRID, INK, MUTED, paper_svg
+
+_POINT = "#1f5fbf"
 _WIDTH, _HEIGHT, _LETTERS = 760, 420, 13
 #: What moves no score has no place on a logarithmic axis: it stands so far left of the smallest that does.
 _LEFT = 10.0
@@ -39,23 +39,16 @@ def release_file(record: dict[str, Any]) -> str:
         ),
         base.mark_point(color=_POINT, filled=True, size=70, opacity=1).encode(x=alt.X("right:Q", scale=across), y=y),
         *(
-            base.mark_text(color=_INK, align=align, dx=dx, dy=-8, fontSize=_LETTERS)
+            base.mark_text(color=INK, align=align, dx=dx, dy=-8, fontSize=_LETTERS)
             .encode(x=alt.X("right:Q", scale=across), y=y, text="rule:N")
             .transform_filter(f"datum.align === '{align}'")
             for dx, align in sides
         ),
     ]
     title = f"{record['truth']}: what each release rule leaks, and how far it moves scores"
-    spec = alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT, title=title).to_dict()
-    axis = {"gridColor": _GRID, "domainColor": _MUTED, "tickColor": _MUTED, "labelColor": _MUTED, "titleColor": _MUTED}
-    spec |= {"background": _PAPER, "padding": 16}
-    spec["config"] = spec.get("config", {}) | {
-        "font": "sans-serif",
-        "view": {"stroke": None},
-        "axis": axis | {"labelFontSize": _LETTERS - 1, "titleFontSize": _LETTERS, "titleFontWeight": "normal"},
-        "title": {"color": _INK, "fontSize": _LETTERS + 1, "fontWeight": "normal", "anchor": "start"},
-    }
-    return str(vl_convert.vegalite_to_svg(spec))
+    chart = alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT, title=title)
+    axis = {"gridColor": GRID, "domainColor": MUTED, "tickColor": MUTED, "labelColor": MUTED}
+    return paper_svg(chart, _LETTERS, axis=axis | {"labelFontSize": _LETTERS - 1})
 
 
 def _value(rule: dict[str, Any], edge: float) -> dict[str, Any]:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
-import vl_convert
 
 from foretell.reports.figures import bounds, figure, plain, upper
+from foretell.reports.paper import INK, PAPER, paper_svg
 from foretell.scoring.losses import NATS, loss_metric
 
-#: Colours of a page on paper, as in every figure that stands alone.
-_PAPER, _INK, _MUTED = "#fbfaf7", "#1c1d20", "#5d5f66"
 #: From a reversed order over no relation to the same order; and from no loss to the largest one.
 _REVERSED, _NONE, _SAME = "#a3246b", "#f2efe8", "#1f5fbf"
 _LEAST, _MOST = "#fbf3df", "#8c4a12"
@@ -39,24 +37,9 @@ def transfer_file(record: dict[str, Any]) -> str:
     charts = [_correlations(record, names), _losses(record, names)]
     if record["passes"] is not None:
         charts.append(_passes(record, names))
-    spec = alt.vconcat(*charts, spacing=30).resolve_scale(color="independent").to_dict()
-    spec |= {"background": _PAPER, "padding": 16}
-    spec["config"] = spec.get("config", {}) | {
-        "font": "sans-serif",
-        "view": {"stroke": None},
-        "axis": {
-            "labelColor": _INK,
-            "labelFontSize": _LETTERS,
-            "titleColor": _MUTED,
-            "titleFontSize": _LETTERS,
-            "titleFontWeight": "normal",
-            "domain": False,
-            "ticks": False,
-            "labelLimit": _LABEL,
-        },
-        "title": {"color": _INK, "fontSize": _LETTERS + 1, "fontWeight": "normal", "anchor": "start"},
-    }
-    return str(vl_convert.vegalite_to_svg(spec))
+    chart = alt.vconcat(*charts, spacing=30).resolve_scale(color="independent")
+    labels = {"labelColor": INK, "labelFontSize": _LETTERS, "labelLimit": _LABEL}
+    return paper_svg(chart, _LETTERS, axis=labels | {"domain": False, "ticks": False})
 
 
 def _correlations(record: dict[str, Any], names: Sequence[str]) -> Any:
@@ -111,7 +94,7 @@ def _heat(
             "value": square.value,
             "text": square.text,
             "small": square.small,
-            "ink": _PAPER if square.value is not None and dark(square.value) else _INK,
+            "ink": PAPER if square.value is not None and dark(square.value) else INK,
         }
         for square in squares
     ]
@@ -121,7 +104,7 @@ def _heat(
     letters = alt.Color("ink:N", scale=None)
     layers = [
         base.transform_filter("datum.value !== null")
-        .mark_rect(stroke=_PAPER, strokeWidth=2)
+        .mark_rect(stroke=PAPER, strokeWidth=2)
         .encode(color=alt.Color("value:Q", scale=scale, legend=None)),
         base.mark_text(dy=-6, fontSize=_LETTERS + 1, fontWeight="bold").encode(text="text:N", color=letters),
         base.mark_text(dy=9, fontSize=_LETTERS - 1).encode(text="small:N", color=letters),

@@ -10,9 +10,10 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from foretell.reports.paper import GRID, INK, MUTED, PAPER
+
 #: A chart of altair, whose own types differ from call to call.
 Chart = Any
-_PAPER, INK, MUTED, GRID = "#fbfaf7", "#1c1d20", "#5d5f66", "#e3e0d8"
 #: Colours of series in the order of their first points, from the report's own; told apart in grey by their shapes too.
 COLOURS = ("#1f5fbf", "#a3246b", "#77736a", "#1d7a5f", "#b3641b", "#6a4fa3", "#2b2d33", "#8a9a1f", "#4aa0c0", "#c05050")
 SHAPES = (
@@ -179,7 +180,7 @@ def svg(figure: Any) -> str:
         return figure
     spec = figure.to_dict()
     spec["config"] = _CONFIG | spec.get("config", {})
-    spec["background"] = _PAPER
+    spec["background"] = PAPER
     spec.setdefault("padding", 14)
     return str(vl_convert.vegalite_to_svg(spec))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from foretell.information.survivors.surviving import Curve, Spread, VersionSpace
+from foretell.information.survivors.surviving import Spread, VersionSpace
 from foretell.studies.drawing import COLOURS, HALF, Axis, Chart, Point, beside, curves
 
 
@@ -19,37 +17,31 @@ def survivor_curves(found: VersionSpace, *, unit: str = "nats", by_kind_at: floa
     Returns:
         None where nothing could be determined.
     """
-    drawn = [curve for curve in found.curves if curve.points]
     whole = remaining(found, unit=unit)
     if whole is None:
         return None
-    x = _prompts_of(found)
-    chosen = _chosen(drawn, by_kind_at)
+    chosen = found.judged[len(found.judged) // 2] if by_kind_at is None else found.nearest(by_kind_at)
     right = [_point(kind, point.prompts, point.by_kind[kind]) for kind in found.kinds for point in chosen.points]
     title = Axis(f"members that remain within {chosen.tolerance:.2g} {unit}, by kind", log=True, from_zero=1.0)
-    return beside(whole, curves(right, x, title, width=HALF))
+    return beside(whole, curves(right, _prompts_of(found), title, width=HALF))
 
 
 def remaining(found: VersionSpace, *, unit: str = "nats") -> Chart | None:
     """Models that remain, a line a tolerance; None where nothing could be determined."""
+    if not found.judged:
+        return None
     points = [
         _point(f"{curve.tolerance:.2g} {unit}", point.prompts, point.remaining)
-        for curve in [curve for curve in found.curves if curve.points][: len(COLOURS)]
+        for curve in found.judged[: len(COLOURS)]
         for point in curve.points
     ]
     counts = Axis(f"models that remain, of {found.family:,}", log=True)
-    return curves(points, _prompts_of(found), counts, width=HALF) if points else None
+    return curves(points, _prompts_of(found), counts, width=HALF)
 
 
 def _prompts_of(found: VersionSpace) -> Axis:
-    marks = next(curve.points for curve in found.curves if curve.points) if any(c.points for c in found.curves) else ()
-    return Axis(f"prompts (of {found.prompts:,})", log=True, ticks=tuple(float(point.prompts) for point in marks))
-
-
-def _chosen(drawn: Sequence[Curve], tolerance: float | None) -> Curve:
-    if tolerance is None:
-        return drawn[len(drawn) // 2]
-    return min(drawn, key=lambda curve: abs(curve.tolerance - tolerance))
+    marks = tuple(float(point.prompts) for point in found.judged[0].points)
+    return Axis(f"prompts (of {found.prompts:,})", log=True, ticks=marks)
 
 
 def _point(series: str, prompts: int, spread: Spread) -> Point:

@@ -15,7 +15,7 @@ FAMILIES = {
     "copies": "quantised, pruned and randomly nudged copies of any target that torch runs",
 }
 #: Kinds of members, as tables and plots call them.
-CHECKPOINT, QUANTISED, PRUNED, NUDGED, SENSITIVE, WITHOUT, MIXED, GIVEN = (
+CHECKPOINT, QUANTISED, PRUNED, NUDGED, SENSITIVE, WITHOUT, MIXED, OTHER, GIVEN = (
     "checkpoint",
     "quantised",
     "pruned",
@@ -23,6 +23,7 @@ CHECKPOINT, QUANTISED, PRUNED, NUDGED, SENSITIVE, WITHOUT, MIXED, GIVEN = (
     "sensitive nudge",
     "part left out",
     "mixture",
+    "other model",
     "given",
 )
 _BITS = (10, 9, 8, 7, 6, 5, 4, 3, 2)

@@ -129,6 +129,19 @@ class VersionSpace:
     curves: tuple[Curve, ...]
 
     @property
+    def judged(self) -> tuple[Curve, ...]:
+        """Curves of the tolerances of which something can be said."""
+        return tuple(curve for curve in self.curves if curve.points)
+
+    def nearest(self, tolerance: float) -> Curve:
+        """Of those, the one whose tolerance is nearest to this.
+
+        Raises:
+            ValueError: there is none.
+        """
+        return min(self.judged, key=lambda curve: abs(curve.tolerance - tolerance))
+
+    @property
     def most_bits(self) -> float:
         """What there is to tell: all but the target and its equals ruled out.
 
