@@ -11,7 +11,8 @@ from rich.table import Table
 
 from foretell.base.errors import InputError
 from foretell.base.files import MANIFEST
-from foretell.cli.console import emit_json, out, progress_bars, say
+from foretell.cli.console import emit_json, out, progress_bars
+from foretell.cli.opened_like import target_like
 from foretell.distributions import Distributions, Head
 from foretell.information.fingerprint.fingerprint import Listed, against, answer
 from foretell.information.fingerprint.fingerprint_rates import OUTCOMES, Rate, Source, rates, record
@@ -23,7 +24,6 @@ from foretell.information.fingerprint.fingerprint_reading import (
     stated_error_nats,
 )
 from foretell.information.fingerprint.precision import rounded
-from foretell.targets.specs import OpenOptions, open_target
 
 EXAMPLES = (
     "Example: foretell information fingerprint --truth answers/ --known tiny --known tiny@1536 --known b/truth   |   "
@@ -92,7 +92,7 @@ def _head(spec: str, truths: list[Distributions]) -> Head | str:
         folder = Distributions(Path(spec))
         vocabulary, head = folder.vocabulary, folder.head
     else:
-        target = open_target(spec, OpenOptions(spare_tokenizer=truths[0].folder, say=say))
+        target = target_like(truths[0], spec)
         vocabulary, head = target.vocabulary, target.head
     for truth in truths:
         check_one_vocabulary(truth, spec, vocabulary)

@@ -9,13 +9,13 @@ import typer
 
 from foretell.base.errors import InputError, VocabularyError
 from foretell.base.files import MANIFEST
-from foretell.cli.console import emit_json, out, progress_bars, say
+from foretell.cli.console import emit_json, out, progress_bars
 from foretell.cli.information_width import ComputedOption, ErrorOption, FullTruthOption
+from foretell.cli.opened_like import target_like
 from foretell.distributions import Distributions
 from foretell.information.fingerprint.fingerprint_reading import stated_error_nats
 from foretell.information.layer.layer_report import KnownLayer, known_layer, measure_layer
 from foretell.information.layer.width_report import POSITIONS
-from foretell.targets.specs import OpenOptions, open_target
 
 EXAMPLES = (
     "Example: foretell information layer --truth truth/   |   "
@@ -65,7 +65,7 @@ def _known(against: str | None, truth: Distributions) -> KnownLayer | None:
         other = Distributions(Path(against))
         vocabulary, known = other.vocabulary, known_layer(other, _STATES)
     else:
-        target = open_target(against, OpenOptions(spare_tokenizer=truth.folder, say=say))
+        target = target_like(truth, against)
         vocabulary = target.vocabulary
         known = None if target.head is None else KnownLayer(against, target.head)
     if vocabulary.digest != truth.vocabulary.digest:

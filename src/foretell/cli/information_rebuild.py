@@ -14,6 +14,7 @@ from foretell.base.files import MANIFEST
 from foretell.base.progress import Progress
 from foretell.cli.collect import SuiteOption, TokenizerOption
 from foretell.cli.console import emit_json, out, progress_bars, say
+from foretell.cli.opened_like import target_like
 from foretell.distributions import Distributions
 from foretell.distributions.pairing import check_same_questions
 from foretell.forecasters.dense import dense_logprobs
@@ -101,7 +102,7 @@ def _compare(rebuilt: Distributions, against: str, progress: Progress) -> Agreem
     size, pairs = rebuilt.vocabulary.size, []
     truth = Distributions(Path(against)) if (Path(against) / MANIFEST).is_file() else None
     theirs = [] if truth is None else check_same_questions(rebuilt, truth)
-    target = None if truth is not None else open_target(against, OpenOptions(spare_tokenizer=rebuilt.folder, say=say))
+    target = None if truth is not None else target_like(rebuilt, against)
     if target is not None and (target.vocabulary.digest, target.vocabulary.size) != (rebuilt.vocabulary.digest, size):
         raise VocabularyError(
             "another vocabulary",

@@ -16,20 +16,20 @@ from foretell.base.errors import InputError
 from foretell.base.files import write_text_atomically
 from foretell.base.interval import Unscored
 from foretell.base.progress import Progress
-from foretell.cli.console import emit_json, out, progress_bars, say
+from foretell.cli.console import emit_json, out, progress_bars
+from foretell.cli.opened_like import forecaster_like
 from foretell.distributions import Distributions
 from foretell.distributions.published import check_alters, publish
 from foretell.distributions.release import ReleaseRule, parse_rule
 from foretell.forecasters.forecaster import Forecaster
 from foretell.forecasters.panel import default_corpora, own_rungs, text_references
-from foretell.forecasters.specs import is_reference, open_forecaster
+from foretell.forecasters.specs import is_reference
 from foretell.information.release.release_sample import MOST_POSITIONS
 from foretell.information.release.release_table import Release, Releases, meaning
 from foretell.information.release.releasing import check_rules, measure_releases
 from foretell.information.undeclared.inspection import Known
 from foretell.reports.figures import percent, plain
 from foretell.reports.release_plot import release_file
-from foretell.targets.specs import OpenOptions, open_target
 from foretell.targets.tiny import is_tiny
 
 EXAMPLES = (
@@ -139,7 +139,7 @@ def _panel(
     """The forecasts that were named, or the references and earlier checkpoints that go with the target."""
     named = [
         *(Known.of_folder(truth, Distributions(folder)) for folder in folders),
-        *(_known(_opened(spec, truth, progress)) for spec in specs),
+        *(_known(forecaster_like(truth, spec, progress)) for spec in specs),
     ]
     if named:
         return named, []
@@ -153,21 +153,12 @@ def _panel(
             f"No model near {target} was compared; --with model:TARGET takes one, such as an int8 copy."
         ]
     near, missing = own_rungs(target)
-    found += [_opened(spec, truth, progress) for spec in near]
+    found += [forecaster_like(truth, spec, progress) for spec in near]
     return [_known(one) for one in found], [f"Not compared: {', '.join(missing)}."] if missing else []
 
 
 def _known(forecaster: Forecaster) -> Known:
     return Known.of_forecaster(forecaster, text_only=is_reference(forecaster.name))
-
-
-def _opened(spec: str, truth: Distributions, progress: Progress) -> Forecaster:
-    return open_forecaster(
-        spec,
-        truth.vocabulary,
-        open_target=lambda target: open_target(target, OpenOptions(spare_tokenizer=truth.folder, say=say)),
-        progress=partial(progress, "reading the corpus"),
-    )
 
 
 def _print(found: Releases) -> None:

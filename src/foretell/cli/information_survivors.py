@@ -20,10 +20,10 @@ from foretell.base.files import write_text_atomically
 from foretell.base.progress import Progress
 from foretell.cli.collect import SuiteOption, TargetOption
 from foretell.cli.console import emit_json, out, progress_bars, say
+from foretell.cli.opened_like import forecaster_like, target_like
 from foretell.cli.score import LevelOption, MetricOption
 from foretell.distributions import Distributions
 from foretell.forecasters.panel import default_corpora
-from foretell.forecasters.specs import open_forecaster
 from foretell.information.survivors.direction_files import direction_files
 from foretell.information.survivors.family_members import DIRECTIONS, FAMILIES, OTHER, Member, copies, relatives
 from foretell.information.survivors.identification import Identification
@@ -93,7 +93,7 @@ def command(
         folder = out_folder or Path(temporary)
         truth = evaluation.collect(opened, load_suite(suite), folder / "truth", progress=progress)
         members = _members(target, opened, truth, family or [], member or [], folder, progress)
-        losses = member_losses(truth, members, folder, _open(truth), metric=metric, progress=progress)
+        losses = member_losses(truth, members, folder, partial(target_like, truth), metric=metric, progress=progress)
         tolerances, reference = _tolerances(target, truth, losses, tolerance or [], rule.value, progress)
         found = version_space(
             losses.family(),
@@ -116,11 +116,6 @@ def command(
         _print(target, truth, losses, found, reference)
         if plot is not None:
             out.print(f"Plot: {plot if figure is not None else 'none, since nothing was determined'}", markup=False)
-
-
-def _open(truth: Distributions) -> Any:
-    """Opens a member; one without a tokenizer of its own reads as the target does."""
-    return lambda spec: open_target(spec, OpenOptions(spare_tokenizer=truth.folder, say=say))
 
 
 def _members(
@@ -165,10 +160,7 @@ def _tolerances(
     if given:
         return sorted(set(given)), ""
     name = f"ngram:{_ORDER}:{default_corpora(target)[0]}"
-    forecaster = open_forecaster(
-        name, truth.vocabulary, open_target=_open(truth), progress=partial(progress, "reading the corpus")
-    )
-    reference = reference_loss(truth, losses, forecaster)
+    reference = reference_loss(truth, losses, forecaster_like(truth, name, progress))
     amount = loss_metric(losses.metric).amount(f"{reference:.3g}")
     return tolerance_ladder(losses.noise[rule], reference), f"{name}, which knows text only, scores {amount}."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +10,11 @@ import typer
 from foretell import information
 from foretell.base.files import MANIFEST
 from foretell.base.progress import Progress
-from foretell.cli.console import emit_json, out, progress_bars, say
+from foretell.cli.console import emit_json, out, progress_bars
+from foretell.cli.opened_like import forecaster_like
 from foretell.distributions import Distributions
-from foretell.forecasters.specs import KNOWN, is_reference, open_forecaster
+from foretell.forecasters.specs import KNOWN, is_reference
 from foretell.information import Known
-from foretell.targets.specs import OpenOptions, open_target
 
 EXAMPLES = (
     "Example: foretell inspect mine/ --truth truth/ --known unigram:tiny --known ngram:2:tiny --known ngram:5:tiny "
@@ -60,10 +59,4 @@ def _known(spec: str, forecast: Distributions, progress: Progress) -> Known:
     if (Path(spec) / MANIFEST).is_file():
         return Known.of_folder(forecast, Distributions(Path(spec)))
     named = spec if spec.partition(":")[0] in _FORECASTERS else f"model:{spec}"
-    forecaster = open_forecaster(
-        named,
-        forecast.vocabulary,
-        open_target=lambda target: open_target(target, OpenOptions(spare_tokenizer=forecast.folder, say=say)),
-        progress=partial(progress, "reading the corpus"),
-    )
-    return Known.of_forecaster(forecaster, text_only=is_reference(named))
+    return Known.of_forecaster(forecaster_like(forecast, named, progress), text_only=is_reference(named))
